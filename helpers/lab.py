@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.config.data import TRAINING_ONLY, CohortSpec, FolderSpec, ImageSetSpec
+from helpers.config.data import TRAINING_ONLY, ImageSetSpec
 from helpers.config.profile import Profile, load_profile
 from helpers.core.console import echo
 from helpers.core.digest import code_digest, direct_imports, text_digest
@@ -28,7 +28,7 @@ from helpers.core.errors import LabError, one_of
 from helpers.core.machine import machine
 from helpers.core.paths import ROOT, data_dir
 from helpers.core.provenance import Provenance
-from helpers.datasets.prepare import ensure_available
+from helpers.datasets.prepare import Spec, ensure_available
 from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
@@ -57,7 +57,7 @@ class Laboratory:
     data: Path
     device: torch.device
 
-    def folder(self, spec: ImageSetSpec | CohortSpec | FolderSpec) -> Path:
+    def folder(self, spec: Spec) -> Path:
         """Return the folder of some files, after making them available."""
         return ensure_available(self.profile, spec, self.data)
 
@@ -89,7 +89,7 @@ class Laboratory:
             raise LabError(f"profile {self.profile.name!r} has no image set {name!r}",
                            expected=one_of(self.profile.image_sets, "an image set; it has none"),
                            remedy=f"add a table [image_sets.{name}] to the profile")
-        images = LAYOUTS[spec.layout](self.folder(spec) / part)
+        images = read_images(spec, self.folder(spec), part)
         self.record("/".join(filter(None, (name, part))), images.digest)
         return images
 
@@ -154,12 +154,31 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     return Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
 
 
+def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
+    """Read an image set, or a part of it, from the folder where it is available.
+
+    Raises
+    ------
+    LabError
+        If it is not in the layout that the profile names, or a part of a table is asked for.
+    """
+    if part and spec.layout == "table":
+        raise LabError(f"the part {part!r} of the table {folder}",
+                       expected="a part of an image set in folders: a table has none",
+                       remedy="leave the key 'part' empty, and list the images of this part in a "
+                       "table of their own")
+    return LAYOUTS[spec.layout](folder / part)
+
+
 def prepare(profile: Profile, data: Path) -> list[LabError]:
-    """Make everything available that the profile's figures need; return what could not be."""
+    """Make everything available that the profile's figures need; return what could not be.
+
+    Every image set is read, so that one in another layout is found here and not in a notebook.
+    """
     chosen = profile.networks
     with_readout = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
-    jobs = [partial(ensure_available, profile, spec, data)
-            for spec in profile.sources.values() if spec.source not in TRAINING_ONLY]
+    jobs = [partial(_prepare_files, profile, name, data)
+            for name, spec in profile.sources.items() if spec.source not in TRAINING_ONLY]
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
     jobs += [partial(readout_file, name, data) for name in with_readout]
@@ -175,6 +194,24 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
         except LabError as error:
             absent.append(error)
     return absent
+
+
+def _prepare_files(profile: Profile, name: str, data: Path) -> None:
+    """Make the files of one table of a profile available; read them, where they are images."""
+    spec = profile.sources[name]
+    folder = ensure_available(profile, spec, data)
+    if name in profile.image_sets:
+        for part in parts_of(profile, name):
+            read_images(spec, folder, part)
+
+
+def parts_of(profile: Profile, name: str) -> list[str]:
+    """Return the parts of an image set that the profile names; of a set without parts, [""]."""
+    tasks = profile.landscape.tasks.values() if profile.landscape else ()
+    named = [task.partition("/")[2] for task in tasks if task.partition("/")[0] == name]
+    named += [table.part for table in (profile.lesions, profile.readout)
+              if table and table.images == name]
+    return sorted(set(named)) or [""]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,8 +10,22 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import FROZEN, Count, CountOrAll, NotNegative, Positive
+from helpers.config.validation import (
+    FROZEN,
+    Count,
+    CountOrAll,
+    NotNegative,
+    Positive,
+    read_toml,
+    suggest,
+)
 from helpers.core.errors import LabError
+from helpers.core.paths import PACKAGE
+
+LOCAL = "local"
+"""Source of a user's own files: they are read, and never drawn, fetched, moved or written to."""
+SOURCES = PACKAGE / "datasets" / "sources.toml"
+"""What can be fetched; read here for its names alone."""
 
 SYNTHETIC_PARTS = ("localizer", "probe", "diet", "faces", "channels", "nsd", "algonauts", "nod",
                    "places", "attributes", "captioned", "training_diet")
@@ -19,17 +33,20 @@ TRAINING_ONLY = ("synthetic:faces", "synthetic:captioned", "synthetic:training_d
 """Images that no figure shows: the zoo alone is trained on them."""
 
 
-
 def check_source(source: str) -> str:
-    """Refuse a source that is neither fetched nor a part of the synthetic data."""
+    """Refuse a source that is not the user's own, and neither fetched nor drawn."""
     kind, _, name = source.partition(":")
-    if not name or kind not in ("synthetic", "fetch") or (
-            kind == "synthetic" and name not in SYNTHETIC_PARTS):
+    valid = [LOCAL, *(f"synthetic:{part}" for part in SYNTHETIC_PARTS)]
+    if kind == "fetch":
+        valid = [f"fetch:{listed}" for listed in read_toml(SOURCES)]
+    if source not in valid:
+        others = "" if kind == "fetch" else \
+            ", or 'fetch:<name in helpers/datasets/sources.toml>'"
         raise LabError(
             f"the source {source!r}",
-            expected="'fetch:<name in helpers/datasets/sources.toml>' or one of "
-                     + ", ".join(f"'synthetic:{part}'" for part in SYNTHETIC_PARTS),
-            remedy="correct the key 'source' in the profile")
+            expected=f"one of {', '.join(map(repr, valid))}{others}; "
+                     f"your own files have the source {LOCAL!r}",
+            remedy=suggest(source, valid) or "correct the key 'source' in the profile")
     return source
 
 
@@ -38,9 +55,19 @@ Source = Annotated[str, AfterValidator(check_source)]
 
 @dataclass(**FROZEN)
 class ImageSetSpec:
-    """One set of images: its layout, its folder in the data folder, and where it comes from."""
+    """One set of images: its layout, its folder, and where it comes from.
 
-    layout: Literal["floc", "classic", "mc8", "imagefolder", "imagenet", "places365"]
+    Parameters
+    ----------
+    layout : str
+        How the files lie (`helpers.stimuli.image_sets.LAYOUTS`); ``table``: a CSV file lists them.
+    path : str
+        Folder (for ``table``: the CSV file) in the data folder. Of the source ``local``: absolute,
+        or relative to the profile's file, or else to the data folder.
+    source : str
+    """
+
+    layout: Literal["floc", "classic", "mc8", "imagefolder", "imagenet", "places365", "table"]
     path: str
     source: Source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +63,9 @@ class Profile:
     synthetic: SyntheticSpec | None = None
     resources: dict[str, ResourceSpec] = field(default_factory=dict)
     """By number of the notebook; no result depends on them."""
+    folder: str = ""
+    """Where relative paths of the source ``local`` begin; empty: the folder of the profile's file.
+    Where files lie decides no result."""
 
     def __post_init__(self) -> None:
         drawn = [name for name, spec in self.sources.items()
@@ -101,7 +104,8 @@ class Profile:
     def digest(self) -> str:
         """SHA-256 of what results depend on (64 hexadecimal digits); comments and order do not
         count."""
-        content = {name: value for name, value in asdict(self).items() if name != "resources"}
+        content = {name: value for name, value in asdict(self).items()
+                   if name not in ("resources", "folder")}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -136,7 +140,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     if profile.name != path.stem:
         raise LabError(f"{path} says name = {profile.name!r}.", expected=f"name = {path.stem!r}",
                        remedy="rename the file or correct the key: figures are filed by this name")
-    return profile
+    return replace(profile, folder=str((path.parent / profile.folder).resolve()))
 
 
 def _find_file(name: str) -> Path:

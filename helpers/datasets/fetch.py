@@ -19,8 +19,8 @@ from helpers.core.stray_files import DESKTOP_FILES, is_stray, list_visible_files
 from helpers.datasets.archive import folder_manifest, select_folder, sort_into_folders, unpack
 from helpers.datasets.download import DIGEST_PATTERN, DownloadSource, download, full_digest
 
-__all__ = ["DownloadSource", "download", "fetch_file", "fetch_folder", "folder_manifest",
-           "load_source"]
+__all__ = ["DownloadSource", "download", "fetch_file", "fetch_folder", "find_file", "find_folder",
+           "folder_manifest", "load_source"]
 
 SOURCES = Path(__file__).with_name("sources.toml")
 
@@ -52,7 +52,7 @@ def fetch_file(source: DownloadSource, path: Path, *,
     LabError
         As `download`.
     """
-    record = path.with_name(path.name + ".digest")
+    record = _record(path)
     if source.digest is None and record.is_file():
         source = replace(source, digest=_read_record(record))
     if _digest_matches(source, path):
@@ -68,6 +68,25 @@ def fetch_file(source: DownloadSource, path: Path, *,
         if source.digest is None:
             _write_record(record, f"sha256:{file_digest(path)}")
     return path
+
+
+def find_file(source: DownloadSource, path: Path) -> Path | None:
+    """Return ``path`` if `fetch_file` would use the file that is there; None if it would fetch."""
+    digest = source.digest or _read_record(_record(path))
+    right = path.is_file() if digest is None else _digest_matches(replace(source, digest=digest),
+                                                                  path)
+    return path if right else None
+
+
+def find_folder(source: DownloadSource, folder: Path) -> Path | None:
+    """Return ``folder`` if it holds the whole content of an archive; None if there is none of it.
+
+    Raises
+    ------
+    LabError
+        If there are too few or too many files.
+    """
+    return folder if _is_complete(source, folder) else None
 
 
 def fetch_folder(source: DownloadSource, folder: Path, *,
@@ -112,7 +131,7 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
 
 def _unpack(source: DownloadSource, archive: Path, folder: Path) -> None:
     """Unpack beside ``folder``, verify there, and rename."""
-    record = folder.with_name(folder.name + ".digest")
+    record = _record(folder)
     expected = source.manifest or _read_record(record)
     real_folder = folder.resolve()  # a link to a folder elsewhere stays a link
     with unpack(archive, real_folder.with_name(real_folder.name + ".part"),
@@ -187,6 +206,10 @@ def _file_count_error(source: DownloadSource, folder: Path, names: list[str]) ->
                   f"fetched anew ({source.size}; terms: {source.licence})")
     return LabError(f"{folder} holds {len(names)} files.",
                     expected=f"{source.files} files of {source.name}", remedy=remedy)
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(path.name + ".digest")
 
 
 def _read_record(record: Path) -> str | None:

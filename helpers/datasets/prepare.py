@@ -15,24 +15,37 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from helpers.config.data import CohortSpec, FolderSpec, ImageSetSpec, SyntheticSpec
+from helpers.config.data import LOCAL, CohortSpec, FolderSpec, ImageSetSpec, SyntheticSpec
 from helpers.config.profile import Profile
 from helpers.core.cache import key
 from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import atomic_write, disk_full_error, ensure_writable
-from helpers.datasets.fetch import fetch_folder, load_source
+from helpers.core.paths import ROOT, atomic_write, disk_full_error, ensure_writable
+from helpers.datasets.fetch import fetch_folder, find_folder, load_source
 
+Spec = ImageSetSpec | CohortSpec | FolderSpec
+"""A table of a profile that names files."""
 WRITERS = "data.synthetic.writers"
 """Imported by name where a part has to be drawn: what reads real data never reaches it."""
 
 
-def ensure_available(profile: Profile, spec: ImageSetSpec | CohortSpec | FolderSpec,
-                     data: Path) -> Path:
-    """Return the folder of an image set, a cohort or other files, after drawing or fetching it."""
+def ensure_available(profile: Profile, spec: Spec, data: Path) -> Path:
+    """Return the folder of an image set, a cohort or other files, after drawing or fetching it.
+
+    A user's own files (source ``local``) are returned as they are.
+
+    Raises
+    ------
+    LabError
+        If the user's own files are absent, or others cannot be made.
+    """
+    folder = locate(profile, spec, data)
+    if spec.source == LOCAL:
+        if not folder.exists():
+            raise absent_error(profile, spec, data)
+        return folder
     kind, name = spec.source.split(":", 1)
-    folder = data / spec.path
     if kind == "fetch":
         return fetch_folder(load_source(name), folder)
     if profile.synthetic is None:
@@ -40,6 +53,53 @@ def ensure_available(profile: Profile, spec: ImageSetSpec | CohortSpec | FolderS
                        expected="a table [synthetic] that gives its size",
                        remedy="copy [synthetic] from helpers/profiles/demo.toml")
     return _draw(name, profile.synthetic, folder)
+
+
+def find_available(profile: Profile, spec: Spec, data: Path) -> Path | None:
+    """Return the folder that `ensure_available` would, or None; nothing is drawn or fetched.
+
+    Raises
+    ------
+    LabError
+        If there is a folder that it would refuse.
+    """
+    folder = locate(profile, spec, data)
+    kind, _, name = spec.source.partition(":")
+    if kind == "fetch":
+        return find_folder(load_source(name), folder)
+    if not folder.exists():
+        return None
+    if kind == "synthetic" and not _record(folder).is_file():
+        raise _not_drawn_error(folder)
+    return folder
+
+
+def locate(profile: Profile, spec: Spec, data: Path) -> Path:
+    """Return where files that a profile names lie, or would lie; nothing is made.
+
+    A relative path of the source ``local`` counts from the profile's folder, and where there is
+    nothing, from the data folder.
+    """
+    if spec.source != LOCAL:
+        return data / spec.path
+    candidates = _candidates(profile, spec, data)
+    return next((path for path in candidates if path.exists()), candidates[0])
+
+
+def absent_error(profile: Profile, spec: Spec, data: Path) -> LabError:
+    """Return the error for files of the user's own that are not where the profile says."""
+    *first, last = map(str, _candidates(profile, spec, data))
+    return LabError(f"nothing at {', nor at '.join([*first, last])} (path = {spec.path!r} in the "
+                    f"profile {profile.name!r})", expected="your own files there, or a folder "
+                    "that links to them: source = 'local' is neither drawn nor fetched",
+                    remedy="correct the key 'path': absolute, or relative to the profile's file or "
+                    "to the data folder")
+
+
+def _candidates(profile: Profile, spec: Spec, data: Path) -> list[Path]:
+    path = Path(spec.path).expanduser()
+    return list(dict.fromkeys(Path(folder).absolute() / path
+                              for folder in (profile.folder or ROOT, data)))
 
 
 def _draw(name: str, sizes: SyntheticSpec, folder: Path) -> Path:
@@ -61,15 +121,20 @@ def _draw(name: str, sizes: SyntheticSpec, folder: Path) -> Path:
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if not _is_made(folder, made, identity):
             if folder.exists() and not made.exists():
-                raise LabError(f"{folder} was not written by data/synthetic",
-                               expected="no folder there, or one that was drawn",
-                               remedy="move it away, or set LAB_DATA to another folder")
+                raise _not_drawn_error(folder)
             echo(f"Drawing the synthetic data: {name}")
             made.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             _write(writer, folder)
             atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
     return folder
+
+
+def _not_drawn_error(folder: Path) -> LabError:
+    return LabError(f"{folder} was not written by data/synthetic",
+                    expected="no folder there, or one that was drawn",
+                    remedy="move it away, or set LAB_DATA to another folder; if these are your own "
+                    "files, write source = \"local\" in the profile")
 
 
 def _record(folder: Path) -> Path:

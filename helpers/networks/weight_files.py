@@ -7,9 +7,9 @@ from pathlib import Path
 from helpers.core.cache import key
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, zoo_dir
-from helpers.datasets.fetch import DownloadSource, fetch_file
+from helpers.datasets.fetch import DownloadSource, fetch_file, find_file
 from helpers.networks.network import load_network
-from helpers.networks.registry import get_entry
+from helpers.networks.registry import NetworkEntry, get_entry
 from helpers.networks.weights import save_state_dict
 
 
@@ -21,27 +21,51 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
     one.
     """
     registry_entry = get_entry(name)
-    ready = [data / "networks" / registry_entry.local] if registry_entry.local else []
-    if registry_entry.file and not registry_entry.url:
-        ready += [zoo_dir() / registry_entry.file, data / "networks" / registry_entry.file]
-    for path in ready:
-        if path.is_file():
-            return path
+    ready = _ready_file(name, data, seed=seed)
+    if ready is not None:
+        return ready
     if not registry_entry.trained:
-        seed += registry_entry.seed
-        drawn = key(architecture=registry_entry.architecture, options=registry_entry.options,
-                    seed=seed)
-        kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-{drawn}.safetensors"
-        if not kept.is_file():
-            save_state_dict(kept, load_network(registry_entry, seed=seed).model)
+        kept = _drawn_file(registry_entry, seed)
+        save_state_dict(kept, load_network(registry_entry, seed=seed + registry_entry.seed).model)
         return kept
     if not registry_entry.url:
         raise LabError(f"no weights of {name!r}", expected=f"data/zoo/{registry_entry.file}",
                        remedy="make zoo trains the demo networks again")
-    source = DownloadSource(name=name, url=registry_entry.url, digest=registry_entry.digest or None,
-                            bytes=registry_entry.bytes,
-                            licence=registry_entry.licence, cite=registry_entry.cite)
-    return fetch_file(source, data / "networks" / registry_entry.file)
+    return fetch_file(_source(registry_entry), data / "networks" / registry_entry.file)
+
+
+def find_weights(name: str, data: Path, *, seed: int = 0) -> Path | None:
+    """Return the file that `weights_file` would, or None; nothing is fetched or drawn."""
+    registry_entry = get_entry(name)
+    ready = _ready_file(name, data, seed=seed)
+    if ready is None and registry_entry.url:
+        return find_file(_source(registry_entry), data / "networks" / registry_entry.file)
+    return ready
+
+
+def _ready_file(name: str, data: Path, *, seed: int) -> Path | None:
+    """Return a file of weights that is there and is not verified by a digest; None: there is none.
+    """
+    registry_entry = get_entry(name)
+    ready = [data / "networks" / registry_entry.local] if registry_entry.local else []
+    if registry_entry.file and not registry_entry.url:
+        ready += [zoo_dir() / registry_entry.file, data / "networks" / registry_entry.file]
+    if not registry_entry.trained:
+        ready.append(_drawn_file(registry_entry, seed))
+    return next((path for path in ready if path.is_file()), None)
+
+
+def _drawn_file(registry_entry: NetworkEntry, seed: int) -> Path:
+    drawn = key(architecture=registry_entry.architecture, options=registry_entry.options,
+                seed=seed + registry_entry.seed)
+    return (cache_dir() / "weights"
+            / f"{registry_entry.name.replace(':', '-')}-{drawn}.safetensors")
+
+
+def _source(registry_entry: NetworkEntry) -> DownloadSource:
+    return DownloadSource(name=registry_entry.name, url=registry_entry.url,
+                          digest=registry_entry.digest or None, bytes=registry_entry.bytes,
+                          licence=registry_entry.licence, cite=registry_entry.cite)
 
 
 def readout_file(name: str, data: Path) -> Path | None:

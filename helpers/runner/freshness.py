@@ -21,10 +21,11 @@ from helpers.core.cache import key
 from helpers.core.content_digests import file_state
 from helpers.core.digest import code_digest, direct_imports, file_digest, text_digest
 from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
-from helpers.datasets.prepare import WRITERS
+from helpers.datasets.prepare import WRITERS, locate
 from helpers.figures.deviations import read_deviations
 from helpers.figures.verdicts import machine_dependent
 from helpers.stimuli.folders import CLASSES_FILE
+from helpers.stimuli.image_table import listed_files
 
 RESOURCES = ("networks/registry.toml", "datasets/sources.toml", "stimuli/imagenet.csv",
              "figures/lab.mplstyle")
@@ -62,14 +63,16 @@ def inputs_key(profile: Profile, names: Iterable[str],
     """
     listings = {} if listings is None else listings
     data = data_dir(profile.data)
-    folders = {name: data / profile.sources[name.split("/")[0]].path for name in names
+    folders = {name: locate(profile, profile.sources[name.split("/")[0]], data) for name in names
                if name.split("/")[0] in profile.sources}
     folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
     for folder in set(folders.values()) - listings.keys():
         # the classes of an image set may be listed there
-        classes_file = (folder.parent / CLASSES_FILE,)
+        beside = [folder.parent / CLASSES_FILE]
+        if folder.is_file():  # a table of images
+            beside = [folder, *listed_files(folder)]
         listings[folder] = text_digest("\n".join(sorted([*_iter_states(folder),
-                                                         *_iter_file_states(classes_file)])))
+                                                         *_iter_file_states(beside)])))
     untrained_weights = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
     opened = {name.replace(":", "-") for name in names}
     opened_weights = [path for path in untrained_weights if path.stem.rpartition("-")[0] in opened]

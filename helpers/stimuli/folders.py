@@ -6,17 +6,20 @@ import filecmp
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.stray_files import find_original, is_stray
-from helpers.core.text import normalise_name, read_table
+from helpers.core.text import normalise_name, read_lines, read_table
 
 CLASSES_FILE = "classes.csv"
-"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs; it
-lies in the set's folder or in the one above."""
+"""An ImageFolder may say in this file (columns category, domain) to which domain a category
+belongs; it lies in the set's folder or in the one above."""
+CATEGORY_COLUMNS = ("category", "class")
+"""Names of the first column: either."""
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff",
             ".webp")
@@ -28,6 +31,10 @@ OTHER_SUFFIXES = (".gif", ".apng", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".
 
 def subfolders(root: Path) -> dict[str, Path]:
     """Return the folders in a folder, by their names as lists have them; strays are left out."""
+    if root.is_file():
+        raise LabError(f"{root} is a file", expected="the folder of an image set",
+                       remedy="correct the key 'path' in the profile; for a CSV file that lists "
+                       "images, write layout = \"table\"")
     if not root.is_dir():
         raise LabError(f"no folder {root}", expected="an image set there",
                        remedy="check the data directory (LAB_DATA) and the profile's path")
@@ -51,12 +58,19 @@ def list_images(folder: Path) -> list[str]:
     Raises
     ------
     LabError
-        If there are images in a format that is not read.
+        If there are images in a format that is not read, or in folders further down.
     """
     if not folder.is_dir():
         return []
-    with os.scandir(folder) as entries:
-        names = {entry.name for entry in entries if not is_stray(entry.name) and not entry.is_dir()}
+    names, below = _visible_entries(folder)
+    deeper = {name: n for name in sorted(below) if (n := count_images(folder / name))}
+    if deeper:
+        raise LabError(f"{sum(deeper.values())} images in folders below {folder}, which are not "
+                       f"read: {', '.join(list(deeper)[:3])}",
+                       expected="the images of a category in its folder itself",
+                       remedy="move these folders up beside the others, so that each is a category "
+                       f"(with a domain in {CLASSES_FILE}); or list every image in a table "
+                       "(layout \"table\")")
     other = sorted(name for name in names if name.lower().endswith(OTHER_SUFFIXES))
     if other:
         raise LabError(f"{len(other)} images in {folder} that are not read: "
@@ -65,14 +79,38 @@ def list_images(folder: Path) -> list[str]:
     names = {name for name in names if name.lower().endswith(SUFFIXES)}
     copies = {name for name in names if (of := find_original(name, names))
               and _same_content(folder / name, folder / of)}
-    return sorted(names - copies, key=_natural)
+    return sorted(names - copies, key=natural_key)
+
+
+def count_images(folder: Path) -> int:
+    """Count the files in a folder itself that are named as images, read or not."""
+    return sum(name.lower().endswith((*SUFFIXES, *OTHER_SUFFIXES))
+               for name in _visible_entries(folder)[0])
+
+
+def describe_files(folder: Path) -> str:
+    """Say which files a folder holds, for an error: "50 files as .mat, 2 as .txt"; "" for none."""
+    names = _visible_entries(folder)[0] if folder.is_dir() else ()
+    counts = Counter(Path(name).suffix.lower() or "no suffix" for name in names)
+    return ", ".join(f"{n}{' files' * (i == 0)} as {suffix}"
+                     for i, (suffix, n) in enumerate(counts.most_common(3)))
+
+
+def _visible_entries(folder: Path) -> tuple[set[str], set[str]]:
+    """Return the names of the files and of the folders in a folder, without strays."""
+    files, below = set(), set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_stray(entry.name):
+                (below if entry.is_dir() else files).add(entry.name)
+    return files, below
 
 
 def _same_content(one: Path, other: Path) -> bool:
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
-def _natural(name: str) -> tuple[list[str | int], str]:
+def natural_key(name: str) -> tuple[list[str | int], str]:
     """Return a key that sorts numbers by value; names that tie (a1, a01), by their letters."""
     parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
@@ -95,16 +133,18 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
     Parameters
     ----------
     path : Path
-        Columns class and domain.
+        Columns category (or class) and domain.
     names : sequence of str
         Classes that must be listed.
     domains : iterable of str
         Domains whose spelling is known: a list may write them in capitals.
     """
-    table = read_table(path, ("class", "domain"), what="a line for every class")
+    first_column = _category_column(path)
+    table = read_table(path, (first_column, "domain"), what="a line for every category")
     spelt = {domain.casefold(): domain for domain in domains}
     domain_of: dict[str, str] = {}
-    for line, name, domain in zip(table.lines, table.columns["class"], table.columns["domain"]):
+    for line, name, domain in zip(table.lines, table.columns[first_column],
+                                  table.columns["domain"]):
         domain = spelt.setdefault(domain.casefold(), domain)
         if domain_of.setdefault(name, domain) != domain:
             raise LabError(f"{path}, line {line}: {name!r} has the domain {domain!r}, and "
@@ -122,3 +162,10 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
                        expected="a line for every class folder",
                        remedy=f"add the line{near and '; ' + near}")
     return domain_of
+
+
+def _category_column(path: Path) -> str:
+    """Return how the file calls its first column, as its first line has it."""
+    _, header = next(iter(read_lines(path)), (1, ""))
+    cells = {cell.strip(" \"'") for cell in re.split(r"[,;\t]", header.casefold())}
+    return next((name for name in CATEGORY_COLUMNS if name in cells), CATEGORY_COLUMNS[0])

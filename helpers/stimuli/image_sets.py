@@ -1,8 +1,8 @@
 """Image sets on disk: which images, of which category and domain, in which order.
 
-Six layouts are read, and nothing else is known of where a set comes from: fLoc folders, the seven
+Seven layouts are read, and nothing else is known of where a set comes from: fLoc folders, the seven
 "classic" folders, the eight folders of "mc8", an ImageFolder with one sub-folder per class,
-ImageNet's folders, and Places365's validation images with their list.
+ImageNet's folders, Places365's validation images with their list, and a table that lists images.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.folders import (
     CLASSES_FILE,
     SUFFIXES,
+    count_images,
+    describe_files,
     list_images,
     read_classes,
     refuse_copied_folders,
     subfolders,
 )
 from helpers.stimuli.image_source import ImageSource
+from helpers.stimuli.image_table import read_image_table
 from helpers.stimuli.places365 import read_validation
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
@@ -178,14 +181,32 @@ def mc8(root: Path) -> ImageSet:
 def image_folder(root: Path) -> ImageSet:
     """Read an ImageFolder: one sub-folder per class, any number of images each.
 
-    A file ``classes.csv`` in the folder or the one above gives domains to the classes.
+    A file ``classes.csv`` in the folder or the one above gives domains to the classes. Without it,
+    each class is a domain of its own; a name such as ``Faces`` is the domain ``faces``.
     """
     names = _class_folders(root)
+    n_loose = count_images(root)
+    if n_loose:
+        raise LabError(f"{n_loose} images in {root} beside {len(names)} class folders",
+                       expected="every image in the folder of its class",
+                       remedy="put each into a class folder, or move it elsewhere")
     listed = [folder / CLASSES_FILE for folder in (root, root.parent)
               if (folder / CLASSES_FILE).is_file()]
     domain_of = read_classes(listed[0], names, DOMAINS) if listed else {}
     refuse_copied_folders(root, names, domain_of)
-    return _folders(root, {name: domain_of.get(name, name) for name in names}, equal=False)
+    spelt = {domain.casefold(): domain for domain in DOMAINS}
+    return _folders(root, {name: domain_of.get(name) or spelt.get(name.casefold(), name)
+                           for name in names}, equal=False)
+
+
+def image_table(path: Path) -> ImageSet:
+    """Read a CSV file that lists images: columns file, category, and perhaps domain.
+
+    Ordered by category, then by the natural order of files; see
+    `helpers.stimuli.image_table.read_image_table`.
+    """
+    files, categories, domains = zip(*read_image_table(path, DOMAINS))
+    return ImageSet(path.parent, files, categories, domains, tuple(dict.fromkeys(categories)))
 
 
 def imagenet(root: Path) -> ImageSet:
@@ -229,7 +250,7 @@ def class_name(category: str) -> str:
 
 
 LAYOUTS = {"floc": floc, "classic": classic, "mc8": mc8, "imagefolder": image_folder,
-           "imagenet": imagenet, "places365": places365}
+           "imagenet": imagenet, "places365": places365, "table": image_table}
 """Layout name in a profile -> reader."""
 
 
@@ -248,8 +269,10 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
                for category in sorted(domain_of)}
     empty = [category for category, names in members.items() if not names]
     if empty:
-        raise LabError(f"no images of category {empty[0]!r} in {root}",
-                       expected=f"a folder {empty[0]}/ with images ({', '.join(SUFFIXES[:5])} …)",
+        there = describe_files(found.get(empty[0], root / empty[0]))
+        raise LabError(f"no images of category {empty[0]!r} in {root}"
+                       + (f", but {there}" if there else ""),
+                       expected=f"a folder {empty[0]}/ with images ({', '.join(SUFFIXES)})",
                        remedy="put its images there; if it is no category of this set, move the "
                        "empty folder elsewhere")
     counts = {category: len(names) for category, names in members.items()}
@@ -259,7 +282,8 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
         raise LabError(f"unequal counts in {root}: {counts}",
                        expected="equally many images in every category",
                        remedy=f"look into {', '.join(other[:3])}: put back what is missing, or "
-                       "move what does not belong there elsewhere")
+                       "move what does not belong there elsewhere; your own images may differ in "
+                       f"number under the layout 'imagefolder', with domains in {CLASSES_FILE}")
     rows = [(f"{found[category].name}/{name}", category) for category, names in members.items()
             for name in names]
     return ImageSet(root, tuple(name for name, _ in rows), tuple(c for _, c in rows),

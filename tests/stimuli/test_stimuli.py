@@ -245,7 +245,7 @@ def test_an_image_folder_knows_its_classes_and_their_domains(tmp_path):
     with pytest.raises(LabError, match="does not list the class 'dog'"):
         image_folder(root)
     table.write_text("name,domain\nadult,faces\n")
-    with pytest.raises(LabError, match="columns name, domain(?s:.)*class,domain"):
+    with pytest.raises(LabError, match="columns name, domain(?s:.)*category,domain"):
         image_folder(root)
 
 

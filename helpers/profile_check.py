@@ -1,0 +1,230 @@
+"""Whether what a profile names is there and can be read: found before anything is computed.
+
+    for what, state, remedy in check_profile(load_profile("mine"), data):
+        ...
+
+Nothing is drawn, downloaded or written, and no image is shown to a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from helpers.brains.layouts import read_cohort
+from helpers.config.data import LOCAL, TRAINING_ONLY, CohortSpec
+from helpers.config.profile import Profile
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import format_size
+from helpers.datasets.fetch import load_source
+from helpers.datasets.prepare import Spec, absent_error, find_available, locate
+from helpers.lab import parts_of, read_images
+from helpers.networks.network import load_network
+from helpers.networks.registry import get_entry, seed_names
+from helpers.networks.weight_files import find_weights
+from helpers.stimuli.image_sets import ImageSet
+
+READABLE, OBTAINABLE, ABSENT, BROKEN = "readable", "obtainable", "absent", "broken"
+"""There, and read · not there, but drawn or downloaded by itself when it is needed · not there, and
+only you can put it there · there or named, but it cannot be used."""
+MAX_DECODED, MAX_OPENED = 500, 20_000
+"""Images of one set that are decoded; of a larger set, the first of each category is decoded, and
+so many are opened, which reads their size alone."""
+EXAMPLES = 3
+
+
+class Check(NamedTuple):
+    """What was found of one thing that a profile names; unpacks as ``what, state, remedy``.
+
+    Attributes
+    ----------
+    what : str
+        Such as "image set 'localizer'".
+    state : str
+        `READABLE`, `OBTAINABLE`, `ABSENT` or `BROKEN`. The last two must be mended before a run.
+    remedy : str
+        `READABLE`: what was found, such as "200 images, 5 categories, 5 domains". `OBTAINABLE`:
+        where it comes from. Otherwise the three parts of the `LabError`, in three lines: what was
+        seen, what was expected, what to do.
+    """
+
+    what: str
+    state: str
+    remedy: str
+
+
+def check_profile(profile: Profile, data: Path) -> list[Check]:
+    """Open every image set, network, cohort and folder that a profile names; compute nothing.
+
+    Parameters
+    ----------
+    profile : Profile
+        From `helpers.config.profile.load_profile`, which refuses a wrong key, layout or source by a
+        `LabError` of its own.
+    data : Path
+        The data directory, ``data_dir(profile.data)``.
+
+    Returns
+    -------
+    list of Check
+        Image sets, networks, cohorts, other folders. Everything is looked at: none of them hides
+        another. No `LabError` is raised.
+    """
+    jobs: list[tuple[str, Callable[[], Check]]] = []
+    for name, spec in profile.sources.items():
+        if spec.source in TRAINING_ONLY:
+            continue
+        if name in profile.image_sets:
+            jobs += [(f"image set {'/'.join(filter(None, (name, part)))!r}",
+                      partial(_check_files, profile, spec, data,
+                              partial(_describe_images, profile, name, part)))
+                     for part in parts_of(profile, name)]
+        elif isinstance(spec, CohortSpec):
+            jobs.append((f"cohort {name!r}",
+                         partial(_check_files, profile, spec, data, _describe_cohort)))
+        else:
+            jobs.append((f"files {name!r}",
+                         partial(_check_files, profile, spec, data, lambda _, folder: str(folder))))
+    jobs += [(f"image set {name!r}", partial(_refuse_unknown_set, profile, name))
+             for name in _named_sets(profile) if name not in profile.image_sets]
+    jobs += [(f"network {name!r}", partial(_check_network, profile, name, data))
+             for name in _named_networks(profile)]
+    return [_attempt(what, job) for what, job in jobs]
+
+
+def _attempt(what: str, job: Callable[[], Check]) -> Check:
+    try:
+        return job()._replace(what=what)
+    except LabError as error:
+        return Check(what, BROKEN, str(error))
+
+
+def _check_files(profile: Profile, spec: Spec, data: Path,
+                 describe: Callable[[Spec, Path], str]) -> Check:
+    """Find files, and read them by ``describe``."""
+    folder = find_available(profile, spec, data)
+    if folder is not None:
+        return Check("", READABLE, describe(spec, folder))
+    if spec.source == LOCAL:
+        return Check("", ABSENT, str(absent_error(profile, spec, data)))
+    kind, _, name = spec.source.partition(":")
+    if kind == "synthetic":
+        return Check("", OBTAINABLE, "is drawn when it is needed, without a network")
+    source, folder = load_source(name), locate(profile, spec, data)
+    if source.by_hand:
+        return Check("", ABSENT, str(LabError(
+            f"{name} is not in {folder}",
+            expected=f"it there ({source.size}; terms: {source.licence}); it cannot be fetched "
+            "without you", remedy=f"{source.url}: {source.by_hand}")))
+    return Check("", OBTAINABLE, _describe_download(source.url, source.bytes, source.licence))
+
+
+def _describe_download(url: str, n_bytes: int, licence: str) -> str:
+    size = format_size(n_bytes) if n_bytes else "size not stated"
+    return f"is downloaded when it is needed: {size} from {url} (terms: {licence})"
+
+
+# ---- image sets, cohorts ------------------------------------------------------------------------
+
+def _describe_images(profile: Profile, name: str, part: str, spec: Spec, folder: Path) -> str:
+    images = read_images(spec, folder, part)
+    broken = list(_iter_broken(images))
+    if broken:
+        raise LabError(f"{len(broken)} of {len(images)} images in {images.root} cannot be read: "
+                       + "; ".join(error.seen for error in broken[:EXAMPLES]),
+                       expected=broken[0].expected, remedy=broken[0].remedy)
+    counts = {domain: images.domains.count(domain) for domain in images.domain_names}
+    listed = ", ".join(f"{domain} {n}" for domain, n in list(counts.items())[:8])
+    return (f"{len(images)} images, {len(set(images.categories))} categories, {len(counts)} "
+            f"domains ({listed}{' …' * (len(counts) > 8)})")
+
+
+def _iter_broken(images: ImageSet) -> Iterator[LabError]:
+    """Yield the error of each image that cannot be read, of those that are tried."""
+    first = {category: index for index, category in reversed(list(enumerate(images.categories)))}
+    decoded = range(len(images)) if len(images) <= MAX_DECODED else first.values()
+    step = -(-len(images) // MAX_OPENED)
+    opened = set(range(0, len(images), step)) - set(decoded)
+    with ThreadPoolExecutor() as pool:
+        found = [*pool.map(partial(_try, images, decode=True), decoded),
+                 *pool.map(partial(_try, images, decode=False), opened)]
+    yield from filter(None, found)
+
+
+def _try(images: ImageSet, index: int, *, decode: bool) -> LabError | None:
+    try:
+        if not decode:
+            with Image.open(images.root / images.files[index]):
+                return None
+        images.open(index)
+    except LabError as error:
+        return error
+    except Exception:  # Pillow raises anything on damaged bytes; what decodes it says it in words
+        return _try(images, index, decode=True)
+    return None
+
+
+def _describe_cohort(spec: CohortSpec, folder: Path) -> str:
+    settings = {name: value for name, value in asdict(spec).items()
+                if name not in ("layout", "path", "source")}
+    cohort = read_cohort(spec.layout, folder, **settings)
+    regions = {roi for subject in cohort.subjects for roi in cohort.rois(subject)}
+    return (f"{len(cohort.subjects)} participants, {len(cohort.stimuli)} images, {len(regions)} "
+            "ROIs")
+
+
+def _named_sets(profile: Profile) -> list[str]:
+    """Return the image sets that tables of a profile refer to."""
+    tables = (profile.lesions, profile.readout, profile.channels)
+    named = ["localizer", *(table.images for table in tables if table)]
+    if profile.landscape:
+        named += [task.partition("/")[0] for task in profile.landscape.tasks.values()]
+    if profile.language:
+        named += [profile.language.images, profile.language.second_localizer]
+    return list(dict.fromkeys(filter(None, named)))
+
+
+def _refuse_unknown_set(profile: Profile, name: str) -> Check:
+    raise LabError(f"profile {profile.name!r} refers to an image set {name!r}, and has none",
+                   expected=one_of(profile.image_sets, "an image set; it has none"),
+                   remedy=f"add a table [image_sets.{name}] to the profile, or correct the name")
+
+
+# ---- networks -----------------------------------------------------------------------------------
+
+def _named_networks(profile: Profile) -> list[str]:
+    chosen = profile.networks
+    named = [chosen.main, chosen.untrained, *chosen.compare]
+    named += profile.lesions.compare if profile.lesions else ()
+    named += [profile.encoding.face_network] if profile.encoding else []
+    if profile.finetuning:
+        named += [profile.finetuning.network, profile.finetuning.untrained]
+    named += [profile.decoding.network] if profile.decoding else []
+    if profile.language:
+        named += [one for name in profile.language.conditions.values() for one in seed_names(name)]
+    return list(dict.fromkeys(filter(None, named)))
+
+
+def _check_network(profile: Profile, name: str, data: Path) -> Check:
+    entry = get_entry(name)
+    weights = find_weights(name, data, seed=profile.seed)
+    if weights is None and entry.trained:
+        if not entry.url:
+            return Check("", ABSENT, str(LabError(
+                f"no weights of {name!r}", expected=f"data/zoo/{entry.file}",
+                remedy="make zoo trains the demo networks again")))
+        return Check("", OBTAINABLE, _describe_download(entry.url, entry.bytes, entry.licence))
+    network = load_network(entry, weights, seed=profile.seed)
+    shown = [*profile.networks.pies, profile.networks.heat_map_layer]
+    missing = [layer for layer in shown if layer not in network.layers]
+    if name == profile.networks.main and missing:
+        raise LabError(f"{name!r} has no layer {missing[0]!r}", expected=one_of(network.layers),
+                       remedy="correct 'pies' and 'heat_map_layer' in the table [networks]")
+    how = weights.name if weights else "drawn from its seed when it is needed"
+    return Check("", READABLE, f"{len(network.layers)} layers, weights {how}")
