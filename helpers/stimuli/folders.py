@@ -165,7 +165,8 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
 
 
 def _category_column(path: Path) -> str:
-    """Return how the file calls its first column, as its first line has it."""
-    _, header = next(iter(read_lines(path)), (1, ""))
-    cells = {cell.strip(" \"'") for cell in re.split(r"[,;\t]", header.casefold())}
+    """Return how the file calls its column of categories, as the line that names columns has it."""
+    header = next((line for _, line in read_lines(path) if not line.casefold().startswith("sep=")),
+                  "")
+    cells = {cell.strip().strip("\"'").strip() for cell in re.split(r"[,;\t]", header.casefold())}
     return next((name for name in CATEGORY_COLUMNS if name in cells), CATEGORY_COLUMNS[0])
