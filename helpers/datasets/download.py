@@ -7,7 +7,7 @@ import os
 import re
 import textwrap
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import requests
@@ -25,6 +25,32 @@ TIMEOUT_S = 30
 CHUNK_BYTES = 100_000
 DIGEST_PATTERN = r"(sha256|md5):[0-9a-f]{8,}"
 USER_AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
+
+
+@dataclass(**FROZEN)
+class PartFile:
+    """One file of a source that its owner publishes by itself, not in an archive.
+
+    Parameters
+    ----------
+    path : str
+        Its place in the folder, with forward slashes.
+    url, digest : str
+    bytes : int
+    """
+
+    path: str
+    url: str
+    digest: str
+    bytes: int
+
+    def __post_init__(self) -> None:
+        _check_digest(self.digest, self.path)
+        steps = PurePosixPath(self.path)
+        if steps.is_absolute() or ".." in steps.parts or "\\" in self.path:
+            raise LabError(f"A part of a source is to lie at {self.path!r}.",
+                           expected="a relative path with forward slashes and without '..'",
+                           remedy="correct it where the source is listed")
 
 
 @dataclass(**FROZEN)
@@ -46,13 +72,12 @@ class DownloadSource:
     by_hand: str | None = None
     manifest: str | None = None
     files: int = 0
+    parts: tuple[PartFile, ...] = ()
 
     def __post_init__(self) -> None:
         for digest in (self.digest, self.manifest):
-            if digest is not None and not re.fullmatch(DIGEST_PATTERN, digest):
-                raise LabError(f"The source {self.name!r} has the digest {digest!r}.",
-                               expected="'sha256:…' or 'md5:…' with 8 or more digits of 0-9, a-f",
-                               remedy="correct it where the source is listed")
+            if digest is not None:
+                _check_digest(digest, self.name)
 
     @property
     def all_urls(self) -> tuple[str, ...]:
@@ -63,6 +88,19 @@ class DownloadSource:
     def size(self) -> str:
         """The size of the download, for people."""
         return format_size(self.bytes) if self.bytes else "size not stated"
+
+    def part_sources(self) -> dict[str, DownloadSource]:
+        """Return the files that are downloaded one by one: path in the folder -> source."""
+        return {part.path: DownloadSource(f"{self.name}, {part.path}", part.url, self.licence,
+                                          digest=part.digest, bytes=part.bytes, cite=self.cite)
+                for part in self.parts}
+
+
+def _check_digest(digest: str, of: str) -> None:
+    if not re.fullmatch(DIGEST_PATTERN, digest):
+        raise LabError(f"The source {of!r} has the digest {digest!r}.",
+                       expected="'sha256:…' or 'md5:…' with 8 or more digits of 0-9, a-f",
+                       remedy="correct it where the source is listed")
 
 
 def download(source: DownloadSource, target: Path, *,

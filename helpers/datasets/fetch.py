@@ -91,10 +91,12 @@ def find_folder(source: DownloadSource, folder: Path) -> Path | None:
 
 def fetch_folder(source: DownloadSource, folder: Path, *,
                  session: requests.Session | None = None) -> Path:
-    """Make sure that the unpacked content of an archive is in ``folder``; return ``folder``.
+    """Make sure that what a source lists is in ``folder``; return ``folder``.
 
-    An archive put at ``<folder>.zip`` (``<folder>.tar``) by hand is used in place of a download.
-    Its digest, count and manifest are verified before the folder appears under its name.
+    A source has an archive, files that are downloaded one by one (``parts``), or both. An archive
+    put at ``<folder>.zip`` (``<folder>.tar``) by hand is used in place of a download. Its digest,
+    count and manifest are verified before the folder appears under its name. Parts are verified on
+    every call; one that is missing or damaged is downloaded.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
         As `download`; if the archive is damaged, unsafe, or does not hold what is expected; or if
         the data's owner wants an agreement first, so that a person has to put them there.
     """
-    if _is_complete(source, folder):
+    if _is_complete(source, folder) and _parts_match(source, folder):
         return folder
     if source.by_hand:
         raise LabError(f"{source.name} is not in {folder}",
@@ -111,22 +113,28 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
                        remedy=f"{source.url}: {source.by_hand}")
     ensure_writable(folder.parent)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if _is_complete(source, folder):
-            return folder
-        archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
-        by_hand = archive.is_file()
-        if by_hand and source.digest and not _digest_matches(source, archive):
-            raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
-                           expected=f"{source.digest}, that of {source.name}",
-                           remedy=f"move it away and run again; it is fetched ({source.size}; "
-                           f"terms: {source.licence}), or put the right one there")
-        if not by_hand:
-            ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
-            download(source, archive, session=session)
-        _unpack(source, archive, folder)
-        if not by_hand:
-            archive.unlink()
+        if not _is_complete(source, folder):
+            _fetch_archive(source, folder, session)
+        for path, part in source.part_sources().items():
+            fetch_file(part, folder / path, session=session)
     return folder
+
+
+def _fetch_archive(source: DownloadSource, folder: Path, session: requests.Session | None) -> None:
+    """Download an archive, unless it was put there by hand, and unpack it."""
+    archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
+    by_hand = archive.is_file()
+    if by_hand and source.digest and not _digest_matches(source, archive):
+        raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
+                       expected=f"{source.digest}, that of {source.name}",
+                       remedy=f"move it away and run again; it is fetched ({source.size}; "
+                       f"terms: {source.licence}), or put the right one there")
+    if not by_hand:
+        ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
+        download(source, archive, session=session)
+    _unpack(source, archive, folder)
+    if not by_hand:
+        archive.unlink()
 
 
 def _unpack(source: DownloadSource, archive: Path, folder: Path) -> None:
@@ -180,12 +188,21 @@ def _digest_matches(source: DownloadSource, path: Path) -> bool:
             and full_digest(source.digest, path).startswith(source.digest))
 
 
+def _parts_match(source: DownloadSource, folder: Path) -> bool:
+    return all(_digest_matches(part, folder / path)
+               for path, part in source.part_sources().items())
+
+
 def _is_complete(source: DownloadSource, folder: Path) -> bool:
+    """Tell whether the content of the archive is there, where the source has one."""
+    if source.parts and source.unpack is None:
+        return True
     if not folder.is_dir():
         return False
     if not source.files:
         return any(not is_stray(path.name) for path in folder.iterdir())
-    names = list_visible_files(folder)
+    parts = {f"{part.path}{end}" for part in source.parts for end in ("", ".part")}
+    names = [name for name in list_visible_files(folder) if name not in parts]
     if not names:
         return False
     if len(names) != source.files:
