@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from helpers.config.data import TRAINING_ONLY, ImageSetSpec
-from helpers.config.profile import Profile, load_profile
+from helpers.config.profile import OPTIONAL_SOURCES, Profile, load_profile
 from helpers.core.console import echo
 from helpers.core.digest import code_digest, direct_imports, text_digest
 from helpers.core.errors import LabError, one_of
@@ -174,11 +174,13 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
     """Make everything available that the profile's figures need; return what could not be.
 
     Every image set is read, so that one in another layout is found here and not in a notebook.
+    What a figure shows only where it is at hand (`OPTIONAL_SOURCES`) is not asked for.
     """
     chosen = profile.networks
     with_readout = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
     jobs = [partial(_prepare_files, profile, name, data)
-            for name, spec in profile.sources.items() if spec.source not in TRAINING_ONLY]
+            for name, spec in profile.sources.items()
+            if spec.source not in TRAINING_ONLY and name not in OPTIONAL_SOURCES]
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
     jobs += [partial(readout_file, name, data) for name in with_readout]

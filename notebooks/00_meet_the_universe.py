@@ -29,6 +29,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import lab
+from helpers.brains.fsaverage import N_FSAVERAGE, N_FSAVERAGE5, open_region_masks
 from helpers.brains.layouts import open_cohort
 from helpers.brains.reliability import ncsnr, ncsnr_noise_ceiling
 from helpers.core.errors import LabError
@@ -39,6 +40,7 @@ from helpers.figures import schematic, style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.verdicts import CHECK
 from helpers.selectivity import overview_plots as plots
+from helpers.selectivity import region_maps
 from helpers.selectivity.linear_probes import (
     extract_features,
     knn_accuracy,
@@ -250,6 +252,39 @@ summary = {"participants": ("subject", "size"), "vertices": ("n_vertices", "medi
            "median ncsnr": ("median_ncsnr", "median")}
 (regions[regions["n_vertices"] > 0].groupby("roi", sort=False).agg(**summary).round(2)
  if regions is not None else "no cohort on this machine")
+
+# %% [markdown]
+# ### Where such regions lie
+#
+# A profile may name the regions of real participants on FreeSurfer's average cortex (the masks of
+# Algonauts 2023, whose participants are those of NSD; their owners give them out on request). Of
+# fsaverage's 163,842 points a hemisphere, the first 10,242 are the points of the coarser
+# fsaverage5; of this one there is a flat map, on which the masks can be drawn.
+
+# %%
+masks = None
+try:
+    masks = open_region_masks(laboratory)
+    print("This profile names no masks of real regions: no map." if masks is None else
+          f"{masks.subject}: {len(masks.vertices)} regions, the first {N_FSAVERAGE5:,} of "
+          f"{N_FSAVERAGE:,} points a hemisphere")
+except LabError as reason:
+    print(f"no map here: {reason.seen}")
+if masks is not None:
+    maps = style.new_figure(2.4, alt="""Flat maps of the back of the average cortex, left above and
+right below. Five columns: outlines of early visual areas; regions that prefer faces, bodies, scenes
+and words as coloured patches with their names.""")
+    region_maps.region_maps(maps, masks, [d for d in DOMAINS if d != "objects"])
+    maps.subplots_adjust(left=0.01, right=0.99, top=0.92, bottom=0.07, wspace=0.05, hspace=0.15)
+    style.save_figure(maps, laboratory.provenance, {
+        "supplement-masks": region_maps.region_table(masks)}, part="supplement")
+
+# %% [markdown]
+# **Figure 00, supplement** (where the masks are at hand). REAL: regions of one participant of NSD
+# (masks of Algonauts 2023) on the flat map of fsaverage5; dark grey: sulci of the average cortex.
+# Early areas are outlines, named in the first column; coloured: regions of the domain above.
+# Regions of one domain may overlap with another's; points on the cuts of the flat map are not
+# drawn.
 
 # %% [markdown]
 # ## 7 · The figure

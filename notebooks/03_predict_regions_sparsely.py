@@ -29,6 +29,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import lab
+from helpers.brains.deepnsd import WITH_CEILING, open_published_scores
 from helpers.brains.layouts import open_cohort
 from helpers.brains.rois import domain_of
 from helpers.brains.rsa92 import open_rsa92
@@ -39,6 +40,7 @@ from helpers.figures.claims import UNCORRECTED, ClaimsTable, format_p, round_num
 from helpers.figures.deviations import deviation_table
 from helpers.figures.verdicts import CHECK, EXPLORATORY
 from helpers.rsa.dissimilarity import rsa_r
+from helpers.rsa.participant_ceiling import participant_ceiling
 from helpers.rsa.study import correlate_layer_rdms
 
 # %% [markdown]
@@ -48,6 +50,12 @@ from helpers.rsa.study import correlate_layer_rdms
 from helpers.encoding import cohort_responses, plots, statistics, supplement_plots
 from helpers.encoding.cohort_features import UnitPools, unit_features
 from helpers.encoding.positive_regression import sparse_positive
+from helpers.encoding.published_plots import (
+    beside_ours_panel,
+    published_panel,
+    training_handles,
+)
+from helpers.encoding.published_scores import beside_ours, select_published
 from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
 from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.selectivity.study import localize_network
@@ -379,6 +387,68 @@ rdm_table = rdm_correlations.assign(
 rdm_table if len(rdm_table) else None
 
 # %% [markdown]
+# ### The published scores of the same networks
+#
+# Conwell et al. (2024) scored 224 networks on the Natural Scenes Dataset (NSD): all voxels of
+# occipitotemporal cortex, four participants, 1,000 photographs, of which one half fits and selects
+# the layer and the other tests. Where the profile names their table, we place this run's networks
+# in it: **classical RSA** (a layer's RDM against the measured one), **voxel encoding** (mean r of
+# voxels, by ridge regression), **voxel-encoding RSA** (the RDM of the predicted voxels).
+
+# %%
+published, published_table, ceiling = open_published_scores(laboratory), pd.DataFrame(), np.nan
+if published is not None:
+    ceiling = np.mean(list(published.ceilings.values()))
+    published_table = select_published(published.scores, ceiling, WITH_CEILING)
+    print(f"{len(published.scores)} networks; noise ceiling of {len(published.ceilings)} "
+          f"participants: {ceiling:.2f}, from {min(published.ceilings.values()):.2f} to "
+          f"{max(published.ceilings.values()):.2f} (RDM of all voxels, r)")
+else:
+    print("This profile names no published scores: this part does not apply.")
+(published_table.drop(columns=["network", "training", "ours"]).set_index("label").round(3)
+ if len(published_table) else None)
+
+# %% [markdown]
+# Beside them, this run. Three things differ, so only directions can be compared: the brains
+# (here object2vec's participants, means over the regions that all of them
+# have; for classical RSA human IT of the 92-image study), the images (81 kinds of isolated objects,
+# or 92 objects), and the fit (ridge on channel means of the profile's few layers; the published one
+# on random projections of every layer in the second half of the network).
+
+# %%
+ours, our_ceilings = {}, {}
+if published is not None:
+    shared = [roi for roi in study.rois
+              if regions.query("roi == @roi and n_reliable_vertices > 1").shape[0]
+              == len(cohort.subjects)]
+    tables = {one.name: study.ridge_scores(one)[1] for one in (network, untrained_network)}
+    for measure, column in (("voxel encoding", "r_vertex"), ("voxel-encoding RSA", "veRSA")):
+        ours[measure] = {name: table[(table["metric"] == column) & table["roi"].isin(shared)]
+                         .groupby("subject")["score"].mean().mean()
+                         for name, table in tables.items()}
+    print(f"means over {', '.join(shared)} of {len(cohort.subjects)} participants, ridge")
+
+# %% [markdown]
+# Classical RSA: the best layer against human IT. Its noise ceiling lies between the mean
+# correlation of a participant's RDM with the mean of the *others* (lower bound) and with the mean
+# of *all* (upper bound). object2vec's files hold one beta per category: no ceiling.
+
+# %%
+if published is not None and images_92 is not None:
+    people = {}
+    for name, one in images_92.single.items():  # "hIT | BE | Session: 1"
+        people.setdefault(name.split("|")[1], []).append(one)
+    human = rdm_correlations[rdm_correlations["measured"] == "human IT"]
+    ours["classical RSA"] = human.groupby("network")["spearman_r"].max().to_dict()
+    our_ceilings = {"classical RSA": participant_ceiling(
+        np.stack([np.mean(sessions, axis=0) for sessions in people.values()]))}
+    print("noise ceiling, 92 images, {} participants: {:.2f} to {:.2f}".format(
+        len(people), *our_ceilings["classical RSA"]))
+side_by_side = beside_ours(published_table, ours) if published is not None else pd.DataFrame()
+side_by_side.drop(columns="network").set_index(["measure", "label"]).unstack().round(3) if len(
+    side_by_side) else None
+
+# %% [markdown]
 # ## 9 · The figures
 #
 # The main figure asks whether a region's own units predict it (A, C), whether they do so better
@@ -505,6 +575,43 @@ style.save_figure(supplement, laboratory.provenance, {
 # gap: too few units there. **G** Noise ceilings of the model against split-half reliability, one
 # dot a participant and region; or, where the profile has them, correlation of each layer's RDM with
 # human and monkey IT (Spearman ρ; markers: p < .05, permuting images, Holm over layers).
+
+# %% [markdown]
+# Where the profile names published scores, a figure of them: the same networks, other brains.
+
+# %%
+if published is not None:
+    beside = style.new_figure(3.5, alt="""Three panels. A and B: published scores of ten networks,
+one row each, against grey noise ceilings and ticks of all published networks. C: this run's scores
+of the trained and the untrained network beside the published ones of the same two.""")
+    axes = beside.subplots(1, 3, gridspec_kw={
+        "width_ratios": [1, 1, 1.35], "wspace": 0.3, "left": 0.21, "right": 0.985, "top": 0.83,
+        "bottom": 0.16})
+    for one, letter, measure in zip(axes, "AB", WITH_CEILING):
+        published_panel(one, published_table, measure, published.scores[measure],
+                        published.ceilings)
+        style.panel_letter(one, letter)
+    axes[1].set_yticklabels([])
+    beside_ours_panel(axes[2], side_by_side.merge(published_table[["label", "training"]]), {
+        name: {"published": (min(published.ceilings.values()), max(published.ceilings.values()))}
+        | ({"ours": our_ceilings[name]} if name in our_ceilings else {}) for name in WITH_CEILING})
+
+# %%
+if published is not None:
+    axes[2].set_title("the same two networks, here")
+    style.panel_letter(axes[2], "C", x=-0.12)
+    style.top_legend(beside, training_handles(published_table))
+    style.save_figure(beside, laboratory.provenance, {
+        "published-AB": published_table, "published-C": side_by_side}, part="published")
+
+# %% [markdown]
+# **Figure 03, published scores** (not in every profile). REAL: **A, B** published scores (Conwell
+# et al. 2024) of ten networks on human occipitotemporal cortex, mean over four participants of NSD;
+# colours: what they were trained with; ticks at the bottom: all 224 networks; grey band: range of
+# the participants' noise ceilings. The four IPCL networks differ in their diet alone. **C** Filled:
+# the published scores of SqueezeNet and of its untrained control; open: this run's, on other
+# brains, images and regions (see above); grey bars: noise ceilings, where there is one (published: range
+# over participants; here: lower to upper bound over participants of the 92-image study).
 
 # %% [markdown]
 # ## 10 · Claims
@@ -662,6 +769,10 @@ claims.tests("The layers resemble inferior temporal cortex, and training is the 
 # All claims with their numbers; then the verdicts alone, which must be the same on every machine.
 
 # %%
+for measure in side_by_side["measure"].unique() if len(side_by_side) else ():
+    pair = side_by_side[side_by_side["measure"] == measure].set_index("network")
+    for origin in ("published", "ours"):
+        claims.number(f"{measure}, {origin}", round_numbers(pair[origin].to_dict()))
 path = claims.save()
 print(claims.text())
 
@@ -722,6 +833,23 @@ ridge on whole layers and {r_of_vertex["contrastive"]:.2f} by sparse positive en
 # responses are one beta (response estimate) per category and voxel, so there is no noise ceiling;
 # most regions come from one person, and layers are chosen on few conditions: its verdicts rest on
 # the two regions that all four participants have, PPA and LOC.
+
+# %% tags=["prose"]
+text = "This profile names no published scores of other laboratories to compare with."
+if len(side_by_side):
+    found = side_by_side.set_index(["measure", "network"])
+    above = [measure for measure in ours if found.loc[(measure, network.name), "ours"]
+             > found.loc[(measure, untrained_network.name), "ours"]]
+    diets = published_table[published_table["label"].str.startswith("IPCL")].set_index("label")
+    text = f"""**Beside the published scores.** In {len(above)} of {len(ours)} measures
+{style.display_name(network.name)} scores above its untrained control here, as it does in all three
+of the published table (voxel-encoding RSA {found.loc[("voxel-encoding RSA", network.name),
+"published"]:.2f} and {found.loc[("voxel-encoding RSA", untrained_network.name),
+"published"]:.2f}, ceiling {ceiling:.2f}). Heights cannot be compared: brains, images and regions
+differ. Diets: no small network of another diet is public, so the published IPCL networks stand for
+them: {", ".join(f"{label.split(', ')[1]} {score:.2f}" for label, score in
+diets["voxel-encoding RSA"].items())} (voxel-encoding RSA of all of occipitotemporal cortex)."""
+Markdown(text)
 
 # %% [markdown]
 # ## Known deviations from the paper
@@ -829,7 +957,9 @@ check(sparse_signed, lambda x, y, alpha: Lasso(alpha=alpha, tol=1e-10, max_iter=
 #
 # **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 · Allen et
 # al. (2022), *Nat Neurosci* 25(1) (NSD) · Bonner & Epstein (2021), *Nat Commun* 12, 4081
-# (object2vec) · Kriegeskorte et al. (2008), *Neuron* 60(6) (92 images).
+# (object2vec) · Kriegeskorte et al. (2008), *Neuron* 60(6) (92 images) · Conwell et al. (2024),
+# *Nat Commun* 15, 9383 (published scores) · Nili et al. (2014), *PLoS Comput Biol* 10(4) (noise ceiling
+# of RDMs).
 #
 # Previous: [02 · Lesion selective units](02_lesion_selective_units.ipynb) · Next:
 # [04 · Trace content channels](04_trace_content_channels.ipynb), and why signs matter so much.

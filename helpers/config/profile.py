@@ -31,6 +31,9 @@ Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | Fi
          | LandscapeSpec | LateralitySpec | DecodingSpec | ConceptSpec | LanguageSpec
          | FolderSpec)
 
+OPTIONAL_SOURCES = ("region_masks",)
+"""Entries of `Profile.sources` without which every notebook runs: a map is left out."""
+
 
 @dataclass(**FROZEN)
 class Profile:
@@ -60,6 +63,8 @@ class Profile:
     concepts: ConceptSpec | None = None
     language: LanguageSpec | None = None
     rdms: FolderSpec | None = None
+    published_scores: FolderSpec | None = None
+    region_masks: FolderSpec | None = None
     synthetic: SyntheticSpec | None = None
     resources: dict[str, ResourceSpec] = field(default_factory=dict)
     """By number of the notebook; no result depends on them."""
@@ -82,6 +87,7 @@ class Profile:
         others = {"cohort": self.cohort, "finetuning_cohort": self.finetuning_cohort,
                   "transfer_cohort": self.transfer_cohort,
                   "decoding_cohort": self.decoding_cohort, "rdms": self.rdms,
+                  "published_scores": self.published_scores, "region_masks": self.region_masks,
                   "names": self.decoding and self.decoding.names}
         return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
 

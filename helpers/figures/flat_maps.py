@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
@@ -23,15 +24,51 @@ def flat_points(surface: Surface) -> NDArray[np.float64]:
     return surface.points[:, np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]]
 
 
-def draw_sheet(axes: Axes, surface: Surface, *, margin: float = 0.02) -> None:
-    """Draw a flat map as a light grey sheet, with a margin as a fraction of its longer side."""
+def draw_sheet(axes: Axes, surface: Surface, *, margin: float = 0.02,
+               sulci: NDArray[np.bool_] | None = None) -> None:
+    """Draw a flat map as a light grey sheet, with a margin as a fraction of its longer side.
+
+    ``sulci``: one truth value a point, drawn in a darker grey.
+    """
     points = flat_points(surface)
-    axes.tripcolor(Triangulation(*points.T, surface.faces), np.full(len(points), 0.05),
+    grey = np.full(len(points), 0.05) if sulci is None else np.where(sulci, 0.2, 0.05)
+    axes.tripcolor(Triangulation(*points.T, surface.faces), grey,
                    cmap="Greys", vmin=0, vmax=1, shading="gouraud", zorder=0)
     margin = margin * np.ptp(points, axis=0).max()
     (left, low), (right, high) = points.min(0) - margin, points.max(0) + margin
     axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
     axes.axis("off")
+
+
+def fill_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[np.int64]],
+                 colours: Mapping[str, str]) -> None:
+    """Colour the triangles of a flat map that have two corners or more in a region.
+
+    Parameters
+    ----------
+    axes : Axes
+    surface : Surface
+    regions : mapping, name -> array of int
+        As for `outline_regions`; where regions share triangles, the later one is drawn.
+    colours : mapping, name -> colour
+        Regions without a colour are left out.
+    """
+    points = flat_points(surface)
+    for name, vertex in regions.items():
+        n_corners = _inside(surface, surface.place[vertex])[surface.faces].sum(axis=1)
+        if name in colours and (n_corners >= 2).any():
+            axes.tripcolor(Triangulation(*points.T, surface.faces[n_corners >= 2]),
+                           np.zeros(len(points)), cmap=ListedColormap([colours[name]]),
+                           shading="flat", zorder=1)
+
+
+def show_part(axes: Axes, surface: Surface, vertices: NDArray[np.int64], *,
+              margin: float = 0.08) -> None:
+    """Show the part of a flat map that holds some vertices, with a margin around it."""
+    points = flat_points(surface)[surface.place[vertices]]
+    margin = margin * np.ptp(points, axis=0).max()
+    (left, low), (right, high) = points.min(0) - margin, points.max(0) + margin
+    axes.set(xlim=(left, right), ylim=(low, high))
 
 
 def outline_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[np.int64]], *,

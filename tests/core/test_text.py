@@ -15,6 +15,7 @@ from support import brain_files as files
 
 from helpers.brains import nod
 from helpers.brains.coco_annotations import read_annotations
+from helpers.brains.deepnsd import FILES, MEASURES, read_deepnsd
 from helpers.brains.files import read_mapping, read_names, read_volume
 from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd import NSD
@@ -120,6 +121,21 @@ def annotated(path: Path):
     return found.captions, found.objects, found.present.tolist()
 
 
+def published(root, name):
+    """Write DeepNSD's three tables with one network and one participant; return one of them."""
+    rows = "".join(f"net,Net,clip,webs,{metric},0.5\n" for metric in MEASURES)
+    for path, content in zip(FILES, (
+            f"model_string,display_name,train_task,train_data,metric,score\n{rows}",
+            "subj_id,sim_id,value\n1,0,0.8\n", "voxel_id,subj_id,ncsnr,OTC\nS1-1,1,0.5,1\n")):
+        written(root, path, content)
+    return root / name
+
+
+def read_published(path):
+    found = read_deepnsd(path.parent)
+    return found.scores.to_csv(), found.ceilings, found.voxels.to_csv()
+
+
 CTAB = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
 READERS = {
     "profile": (a_profile, lambda p: load_profile(p).digest),
@@ -141,6 +157,9 @@ READERS = {
     "words": (lambda r: written(r, "words.txt", "cat\ndog\n"), read_vocabulary),
     "moments": (lambda r: written(r, "moments.csv", f"{','.join(COLUMNS)}\n" + ",".join(
         "1" for _ in COLUMNS) + "\n"), lambda p: read_training_record(p).to_csv()),
+    "published scores": (lambda r: published(r, FILES[0]), read_published),
+    "published ceilings": (lambda r: published(r, FILES[1]), read_published),
+    "regions of voxels": (lambda r: published(r, FILES[2]), read_published),
     "captions.json": (captions, lambda p: read_captioned_images([p.parent]).captions),
 }
 NOD = {"NOD's labels": "derivatives/ciftify/sub-01/results/ses-imagenet01_task-imagenet_run-1/"

@@ -66,6 +66,26 @@ def test_names_cover_no_region_and_no_other_name(drawn):
         assert not any(box.overlaps(extent) for box in boxes)
 
 
+def test_triangles_with_two_corners_in_a_region_are_coloured_and_the_part_is_shown():
+    surface, figure = sheet(), style.new_figure(3, "a flat map with a coloured region")
+    axes = figure.add_subplot()
+    flat_maps.draw_sheet(axes, surface, sulci=np.arange(SIDE**2) % 2 == 0)
+    region = block(surface, 4, 2)
+    n_before = len(axes.collections)
+    flat_maps.fill_regions(axes, surface, {"PPA": region, "V1v": block(surface, 12, 12),
+                                           "none": np.empty(0, int)},
+                           {"PPA": "#117733", "none": "k"})
+    coloured, = axes.collections[n_before:]
+    inside = np.isin(surface.faces, surface.place[region]).sum(1) >= 2
+    assert len(coloured.get_paths()) == inside.sum() > 0
+    figure.canvas.draw()
+    assert {tuple(np.round(colour[:3] * 255)) for colour in coloured.get_facecolor()} == {
+        (0x11, 0x77, 0x33)}
+    flat_maps.show_part(axes, surface, region, margin=0.1)
+    np.testing.assert_allclose([axes.get_xlim(), axes.get_ylim()],
+                               [[3.4, 8.6], [1.5 * 2 - 0.6, 1.5 * 6 + 0.6]])
+
+
 def test_a_sheet_lies_in_its_plane_whatever_the_axis():
     flat = sheet()
     turned = Surface(flat.points[:, [2, 0, 1]], flat.faces, flat.place)
