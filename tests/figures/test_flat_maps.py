@@ -78,9 +78,8 @@ def test_triangles_with_two_corners_in_a_region_are_coloured_and_the_part_is_sho
     coloured, = axes.collections[n_before:]
     inside = np.isin(surface.faces, surface.place[region]).sum(1) >= 2
     assert len(coloured.get_paths()) == inside.sum() > 0
-    figure.canvas.draw()
-    assert {tuple(np.round(colour[:3] * 255)) for colour in coloured.get_facecolor()} == {
-        (0x11, 0x77, 0x33)}
+    drawn = coloured.to_rgba(coloured.get_array())
+    assert {tuple(np.round(colour[:3] * 255)) for colour in drawn} == {(0x11, 0x77, 0x33)}
     flat_maps.show_part(axes, surface, region, margin=0.1)
     np.testing.assert_allclose([axes.get_xlim(), axes.get_ylim()],
                                [[3.4, 8.6], [1.5 * 2 - 0.6, 1.5 * 6 + 0.6]])
