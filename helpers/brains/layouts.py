@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers.brains.algonauts import Algonauts
+from helpers.brains.arrays import Arrays
 from helpers.brains.cohort import Cohort
 from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
@@ -16,7 +17,7 @@ from helpers.core.errors import LabError
 from helpers.lab import Laboratory
 
 LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
-           "object2vec": Object2Vec}
+           "object2vec": Object2Vec, "arrays": Arrays}
 OWN_OR_COHORT = ("finetuning_cohort", "decoding_cohort")
 """Tables in whose place [cohort] stands where a profile lacks them."""
 
@@ -60,7 +61,7 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     subjects : sequence of str
         Empty: all.
     n_pool, n_batches, n_shared : int
-        How NSD's images are split; other layouts have published splits of their own. 0: as
+        How NSD's images are split; other layouts have splits of their own. 0: as
         published (for ``n_shared``: whatever is found).
     n_sessions : dict, subject -> int, optional
         As for `NSD`.
@@ -85,6 +86,6 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
                    n_shared=n_shared, space=space, n_sessions=n_sessions)
     if n_pool or n_batches or n_shared or n_sessions:
         raise LabError(f"n_pool, n_batches, n_shared or n_sessions for the layout {layout!r}",
-                       expected="none of them: this layout has a published split",
+                       expected="none of them: this layout has a split of its own",
                        remedy="remove them from [cohort] in the profile")
     return LAYOUTS[layout](root, subjects=subjects, **{"per_run": per_run} if per_run else {})

@@ -65,7 +65,18 @@ TABLE: dict[str, Roi] = {
     name: Roi(name, family, GLASSER.get(name, label),
               DOMAINS.get(family, OTHER_DOMAINS.get(name, "")))
     for family, names in FAMILIES.items() for label, name in enumerate(names, 1)}
-"""Every region by name, in the order in which figures show them."""
+"""Every region by name, in the order in which figures show them: the published ones, and after them
+those that a user's own data declare (`declare`)."""
+
+PUBLISHED = frozenset(TABLE)
+OWN_FAMILIES = {"early": "prf-visualrois", "higher": "own", "other": "own"}
+"""Group that a user declares -> label set with whose regions the own one is counted. Where regions
+are divided into early and higher ones, "other" counts as higher."""
+
+
+def declare(regions: Iterable[Roi]) -> None:
+    """Add a user's own regions to the table; a published region stays as it is."""
+    TABLE.update({region.name: region for region in regions if region.name not in PUBLISHED})
 
 
 def roi(name: str) -> Roi:

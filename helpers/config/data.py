@@ -93,7 +93,7 @@ class CohortSpec:
         mean and SD (the default), or all by one mean and one SD of the whole cortex (published).
     """
 
-    layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec"]
+    layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec", "arrays"]
     path: str
     source: Source
     subjects: tuple[str, ...] = ()

@@ -199,7 +199,7 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
     canonical_names = {name.casefold(): name for name in (*columns, *optional_columns)}
     headers = [_parse_header(text, mark, columns, canonical_names, header) for mark in SEPARATORS]
     matching = [pair for pair in zip(SEPARATORS, headers) if set(columns) <= set(pair[1])]
-    if len(matching) != 1:
+    if len({tuple(names) for _, names in matching}) != 1:  # one column needs no separator
         best_header = max(headers, key=len)
         raise LabError(f"{path} has the columns {', '.join(filter(None, best_header)) or 'none'}",
                        expected=f"{what}: the columns {','.join(columns)}, with commas (or "

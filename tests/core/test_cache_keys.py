@@ -21,6 +21,7 @@ from PIL import Image
 from support import key_worlds
 from support.brain_files import (
     write_tiny_algonauts,
+    write_tiny_arrays,
     write_tiny_nod,
     write_tiny_nsd,
     write_tiny_object2vec,
@@ -248,6 +249,7 @@ def of_world(ask):
 @pytest.mark.parametrize("write, ask", [
     brains("algonauts", write_tiny_algonauts, n_subjects=1), brains("object2vec",
                                                                     write_tiny_object2vec),
+    brains("arrays", write_tiny_arrays),
     brains("nsd", write_tiny_nsd, n_subjects=2, n_shared=12, n_own=60),
     brains("nsd-volume", write_tiny_nsd, n_subjects=2, n_shared=12, n_own=60, shape=(6, 5, 4)),
     brains("nod", write_tiny_nod, n_subjects=1, n_trials=8),

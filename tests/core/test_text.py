@@ -14,6 +14,7 @@ from PIL import Image
 from support import brain_files as files
 
 from helpers.brains import nod
+from helpers.brains.arrays import Arrays
 from helpers.brains.coco_annotations import read_annotations
 from helpers.brains.deepnsd import FILES, MEASURES, read_deepnsd
 from helpers.brains.files import read_mapping, read_names, read_volume
@@ -136,6 +137,21 @@ def read_published(path):
     return found.scores.to_csv(), found.ceilings, found.voxels.to_csv()
 
 
+def arrays(root: Path, name: str) -> Path:
+    files.write_tiny_arrays(root)
+    if name == "images.csv":
+        (root / name).write_text("image\n" + "".join(
+            f"stimuli/image-{n}.png\n" for n in range(20, 0, -1)))
+    return root / name
+
+
+def of_arrays(path: Path) -> tuple:
+    cohort = Arrays(next(folder for folder in path.parents if (folder / "p01").is_dir()))
+    return cohort.images, *((cohort.folds(subject)[0].test.tolist(), cohort.rois(subject),
+                             cohort.responses(subject, cohort.rois(subject)).vertex.tolist())
+                            for subject in cohort.subjects)
+
+
 CTAB = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
 READERS = {
     "profile": (a_profile, lambda p: load_profile(p).digest),
@@ -160,6 +176,8 @@ READERS = {
     "published scores": (lambda r: published(r, FILES[0]), read_published),
     "published ceilings": (lambda r: published(r, FILES[1]), read_published),
     "regions of voxels": (lambda r: published(r, FILES[2]), read_published),
+    **{f"arrays, {name}": (lambda r, name=name: arrays(r, name), of_arrays)
+       for name in ("images.csv", "p01/rois.csv", "p02/images.csv")},
     "captions.json": (captions, lambda p: read_captioned_images([p.parent]).captions),
 }
 NOD = {"NOD's labels": "derivatives/ciftify/sub-01/results/ses-imagenet01_task-imagenet_run-1/"

@@ -358,3 +358,31 @@ def write_stack(folder: Path, categories, rois, rng, n_sets: int, n_voxels: int)
     for k, part in enumerate(shuffled):
         sets[0, k] = cell(part)
     savemat(folder / "sets.mat", {"sets": sets})
+
+
+# ---- arrays of one's own -------------------------------------------------------------------------
+
+def write_tiny_arrays(root: Path, *, n_images: int = 20, n_repeats: int = 2, n_voxels: int = 9,
+                      seed: int = 0) -> Path:
+    """Write ``p01`` (all images, repeats, rois.csv, ncsnr) and ``p02`` (all but two, rois.npy)."""
+    rng = np.random.default_rng(seed)
+    (root / "stimuli").mkdir(parents=True)
+    for number in range(1, n_images + 1):
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(
+            root / "stimuli" / f"image-{number}.png")
+    one, two = root / "p01", root / "p02"
+    for folder in (one, two):
+        folder.mkdir()
+    betas = rng.normal(size=(n_images, n_repeats, n_voxels)).astype(np.float32)
+    betas[3, 1] = np.nan  # shown once
+    np.save(one / "responses.npy", betas)
+    np.save(one / "ncsnr.npy", rng.uniform(0, 1, n_voxels))
+    rois = ["FFA-1", "my patch", "V1v"]
+    (one / "rois.csv").write_text("voxel,roi,hemisphere,group,domain\n" + "".join(
+        f"{v},{rois[v % 3]},{'lh' if v < 5 else 'rh'},{'early,' if v % 3 == 1 else ','}\n"
+        for v in range(n_voxels)))
+    np.save(two / "responses.npy", rng.normal(size=(n_images - 2, n_voxels)))
+    np.save(two / "rois.npy", np.array(["PPA"] * (n_voxels - 2) + ["FFA-1", ""]))
+    (two / "images.csv").write_text("image\n" + "".join(
+        f"stimuli/image-{n}.png\n" for n in rng.permutation(np.arange(3, n_images + 1))))
+    return root

@@ -1,0 +1,243 @@
+"""A user's own participants: arrays of responses, their regions, and the images that were shown.
+
+``images.csv`` (a column image, paths from this folder), or without it the images of ``stimuli/``;
+and a folder for each participant with
+
+- ``responses.npy``: images x voxels, or images x repeats x voxels; NaN where not shown;
+- ``rois.csv`` (columns voxel, roi; hemisphere, group, domain where wanted) or ``rois.npy``;
+- ``ncsnr.npy`` where the noise-ceiling signal-to-noise ratio of single trials is known;
+- ``images.csv`` or ``images.npy`` where the participant saw some of the images only.
+
+docs/own_brain.md shows all of it. Everything is checked on opening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.brains.array_files import (
+    Regions,
+    check_responses,
+    open_responses,
+    read_ncsnr,
+    read_regions,
+    read_seen_images,
+)
+from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.files import Files
+from helpers.brains.rois import checked, declare, sort_rois
+from helpers.core.content_digests import content_digests, files_digest
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.core.stray_files import find_original
+from helpers.core.text import read_table
+from helpers.stimuli.folders import list_images, subfolders
+
+N_FOLDS, MIN_TEST = 5, 3
+"""Folds, and the images that each of them tests at least."""
+STIMULI = "stimuli"
+FILES = ("responses.npy", "rois.csv", "rois.npy", "ncsnr.npy", "images.csv", "images.npy")
+LAYOUT = "<participant>/responses.npy and <participant>/rois.csv, beside stimuli/ or images.csv"
+
+
+class Arrays(Cohort):
+    """Open a folder of arrays; a condition is an image.
+
+    Parameters
+    ----------
+    root : Path
+    subjects : sequence of str
+        Names of their folders; empty: all.
+
+    Raises
+    ------
+    LabError
+        If a file is missing, damaged, or does not fit the others (docs/own_brain.md).
+    """
+
+    units = "response (any unit)"
+
+    def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
+        self.root, self.name = root, root.resolve().name
+        present = _participants(root)
+        missing = [name for name in subjects if name not in present]
+        if missing:
+            raise LabError(f"no participant {missing[0]!r} in {root}",
+                           expected=f"some of {', '.join(present)}",
+                           remedy="correct `subjects` in the profile")
+        self.subjects = tuple(subjects) or tuple(present)
+        self._folders = {name: present[name] for name in self.subjects}
+        self.images = list_stimuli(root)
+        self.stimuli = Files([root / name for name in self.images])
+        self.condition_of = np.arange(len(self.images))
+        self._seen, self._shown, self._measured, self._regions = {}, {}, {}, {}
+        for subject, folder in self._folders.items():
+            self._open(subject, folder)
+        self._declare()
+
+    def _open(self, subject: str, folder: Path) -> None:
+        """Check one participant's files, and keep what is small."""
+        seen = read_seen_images(folder, self.images)
+        values = open_responses(folder / "responses.npy", len(seen))
+        regions = read_regions(folder, values.shape[2])
+        read_ncsnr(folder / "ncsnr.npy", values.shape[2])
+        shown, measured = check_responses(values, folder / "responses.npy")
+        for name, mask in regions.members.items():
+            if not (mask & measured).any():
+                raise LabError(f"{folder}: the region {name} has no voxel with a response",
+                               expected="a voxel or more in every region that is named",
+                               remedy=f"remove {name} from the regions, or correct its voxels")
+        self._seen[subject], self._shown[subject] = seen, shown
+        self._measured[subject], self._regions[subject] = measured, regions
+        n = len(set(self._contents[seen[shown.any(1)]]))
+        if n < N_FOLDS * MIN_TEST:
+            raise LabError(f"{subject} has responses to {n} different images",
+                           expected=f"{N_FOLDS * MIN_TEST} or more: {N_FOLDS} folds, each with "
+                           f"{MIN_TEST} images that test", remedy="add images and responses")
+
+    def _declare(self) -> None:
+        """Make own regions known; of one name, the first participant's declaration counts."""
+        declared: dict[str, Any] = {}
+        for subject, regions in self._regions.items():
+            for region in regions.own:
+                if declared.setdefault(region.name, region) != region:
+                    raise LabError(f"{subject}: {region.name} has another group or domain than for "
+                                   "another participant", expected="one of each for a region",
+                                   remedy="write the same group and domain into every rois.csv")
+        declare(declared.values())
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Make own regions known in a worker process as well."""
+        self.__dict__.update(state)
+        self._declare()
+
+    @cached_property
+    def _contents(self) -> NDArray[np.str_]:
+        return np.array(content_digests(self.stimuli.paths))
+
+    def regions(self, subject: str) -> Regions:
+        """Return a participant's regions as they were read."""
+        return self._regions[self.opened(subject)]
+
+    def rois(self, subject: str) -> tuple[str, ...]:
+        """Return a participant's regions: the published ones first, then own ones."""
+        return sort_rois(self.regions(subject).members)
+
+    def responses(self, subject: str, rois: Sequence[str]) -> Responses:
+        """Read a participant's responses to the images that were shown."""
+        members = self.regions(subject).members
+        chosen = {name: members[name] for name in checked(rois) if name in members}
+        return self._read(subject, chosen, np.any([
+            *chosen.values(), np.zeros(len(self._measured[subject]), bool)], axis=0))
+
+    def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
+        """Read all voxels, those of no region as well, above a bound of ncsnr."""
+        members = self.regions(subject).members
+        found = self._read(subject, {name: members[name] for name in self.rois(subject)},
+                           np.ones(len(self._measured[subject]), bool))
+        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+
+    def _read(self, subject: str, members: Mapping[str, NDArray[np.bool_]],
+              kept: NDArray[np.bool_]) -> Responses:
+        folder, seen, shown = self._folders[subject], self._seen[subject], self._shown[subject]
+        measured, voxels = self._measured[subject], np.flatnonzero(kept)
+        values = open_responses(folder / "responses.npy", len(seen))
+        rows = np.flatnonzero(shown.any(1))
+        rows = rows[np.argsort(seen[rows])]
+        n_repeats = int(shown.sum(1).max())
+        # Trials that were shown come first: repeats are counted from the front.
+        first = np.argsort(~shown[rows], axis=1, kind="stable")[:, :n_repeats]
+        betas = np.asarray(values[..., voxels], np.float32)[rows[:, None], first]
+        found = Responses(subject, seen[rows], betas, self.regions(subject).hemisphere[voxels],
+                          voxels, {name: mask[voxels] for name, mask in members.items()},
+                          read_ncsnr(folder / "ncsnr.npy", len(measured))[voxels])
+        return found.select(measured[voxels], "NaN")
+
+    def folds(self, subject: str) -> tuple[Fold, ...]:
+        """Split a participant's images into `N_FOLDS`, each the test once; choose on the others.
+
+        Images are dealt to the folds in turn, in the order of the SHA-256 of their contents: their
+        order in the files changes nothing, and copies of an image are in one fold. Participants who
+        saw the same images have the same folds.
+        """
+        seen = self._seen[self.opened(subject)][self._shown[subject].any(1)]
+        conditions = np.sort(seen)
+        _, rank = np.unique(self._contents[conditions], return_inverse=True)
+        parts = [conditions[rank % N_FOLDS == k] for k in range(N_FOLDS)]
+        folds = []
+        for k, test in enumerate(parts):
+            rest = parts[:k] + parts[k + 1:]
+            folds.append(Fold(_join(rest), test, tuple(
+                (_join(rest[:j] + rest[j + 1:]), chosen) for j, chosen in enumerate(rest))))
+        return tuple(folds)
+
+    def digest(self, subject: str) -> str:
+        """Digest a participant's files, and the order of all images."""
+        folder = self._folders[self.opened(subject)]
+        files = files_digest([folder / name for name in FILES if (folder / name).is_file()])
+        return text_digest(repr((files, self.images)))
+
+
+def _join(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.sort(np.concatenate(parts))
+
+
+def _participants(root: Path) -> dict[str, Path]:
+    """Return the folders that hold a participant, by name."""
+    found = {name: folder for name, folder in subfolders(root).items() if name != STIMULI
+             and any((folder / file).is_file() for file in FILES[:4])}
+    if not found:
+        raise LabError(f"no participant in {root}", expected=LAYOUT,
+                       remedy="write these files; docs/own_brain.md shows how")
+    for name in found:
+        of = find_original(name, found)
+        if of is not None:
+            raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
+                           expected="one folder for each participant, and no copies",
+                           remedy="move it elsewhere; rename a participant who is another one")
+    return found
+
+
+def list_stimuli(root: Path) -> tuple[str, ...]:
+    """List the images of a folder of arrays, as paths from there, in the order of the responses.
+
+    Raises
+    ------
+    LabError
+        If there is none, one is named twice, or one is missing.
+    """
+    table, folder = root / "images.csv", root / STIMULI
+    if table.is_file():
+        return _listed(root, table)
+    inner = {} if not folder.is_dir() else subfolders(folder)
+    loose = list_images(folder)
+    names = [f"{STIMULI}/{name}" for name in loose] or [
+        f"{STIMULI}/{part.name}/{name}" for part in inner.values() for name in list_images(part)]
+    if not names or loose and any(list_images(part) for part in inner.values()):
+        raise LabError(f"{folder} has {'images both beside and in folders' if names else 'none'}",
+                       expected=f"images.csv, or images in {STIMULI}/ or in folders there",
+                       remedy="list the images in images.csv (a column image), in the order of the "
+                       "responses")
+    return tuple(names)
+
+
+def _listed(root: Path, table: Path) -> tuple[str, ...]:
+    content = read_table(table, ("image",), what="the images, in the order of the responses")
+    found: dict[str, int] = {}
+    for line, name in zip(content.lines, content.columns["image"]):
+        if name in found or not (root / name).is_file():
+            raise LabError(f"{table}, line {line}: the image {name!r} "
+                           + ("is named twice" if name in found else "is not there"),
+                           expected=f"paths from {root}, each image once",
+                           remedy="correct the line, or put the image there")
+        found[name] = line
+    if not found:
+        raise LabError(f"{table} lists no image", expected="a line for each image",
+                       remedy="add the images, in the order of the responses")
+    return tuple(found)
