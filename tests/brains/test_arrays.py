@@ -319,8 +319,8 @@ def test_who_is_not_there_and_what_is_not_known(root):
         Arrays(root, subjects=["p03"])
     with pytest.raises(LabError, match="no participant in"):
         Arrays(root / "stimuli")
-    with pytest.raises(LabError, match="there is no ROI 'mine'"):
-        Arrays(root).responses("p01", ["mine"])
+    with pytest.raises(LabError, match="there is no ROI 'nowhere'"):
+        Arrays(root).responses("p01", ["nowhere"])
     with pytest.raises(LabError, match="no such key|per_run"):
         read_cohort("arrays", root, per_run="vertex")
     with pytest.raises(LabError, match="split of its own"):
