@@ -1,0 +1,284 @@
+"""What `helpers.compare` is given, checked by name before anything is computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from helpers.brains.files import Files
+from helpers.config.validation import suggest
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import data_dir
+from helpers.networks.activations import exact_inference
+from helpers.networks.channel_axes import CallOutput, trace_outputs
+from helpers.networks.network import Network, load_network, select_device
+from helpers.networks.registry import Preprocessing, get_entry
+from helpers.networks.weight_files import weights_file
+from helpers.stimuli.folders import list_images, subfolders
+from helpers.stimuli.image_sets import ImageSet, image_folder
+from helpers.stimuli.image_source import ImageSource
+
+IMAGENET = Preprocessing(resize=256, crop=224, mean=(0.485, 0.456, 0.406),
+                         std=(0.229, 0.224, 0.225))
+"""What a module is shown unless its own preprocessing is given."""
+MIN_IMAGES = 15
+"""Five folds of three images, below which a correlation says nothing."""
+MIN_PER_CATEGORY = 2
+DATA = "data"
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images, and the category of each."""
+
+    source: ImageSource
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Responses to the images.
+
+    Attributes
+    ----------
+    means : array, float64, shape (n_images, n_voxels)
+    members : dict, ROI -> bool, shape (n_voxels,)
+    ncsnr : array, float64, shape (n_voxels,)
+        NaN where it is not known.
+    n_repeats : int
+        Trials that each mean is over.
+    """
+
+    means: NDArray[np.float64]
+    members: dict[str, NDArray[np.bool_]]
+    ncsnr: NDArray[np.float64]
+    n_repeats: int
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """A network and the layers that are compared.
+
+    Attributes
+    ----------
+    model : nn.Module
+    paths : dict, layer -> module path
+        Without the number of a call (``relu#2``).
+    n_units : dict, layer -> int
+    preprocessing : Preprocessing
+    """
+
+    model: nn.Module
+    paths: dict[str, str]
+    n_units: dict[str, int]
+    preprocessing: Preprocessing
+
+
+# ---- images --------------------------------------------------------------------------------------
+
+def check_images(images: object, labels: Sequence[str] | None) -> LabelledImages:
+    """Open images and give each its category, refusing too few of either.
+
+    Parameters are those of `helpers.compare.compare`.
+    """
+    source = images if isinstance(images, ImageSource) else _open_images(images, labels)
+    if labels is None and not isinstance(source, ImageSet):
+        raise LabError(f"{len(source)} images without categories",
+                       expected="a category for each of them",
+                       remedy="pass labels=[...], or a folder with one sub-folder per category")
+    names = tuple(map(str, source.domains if labels is None else labels))
+    if len(names) != len(source):
+        raise LabError(f"{len(names)} labels and {len(source)} images",
+                       expected="one label for each image, in their order",
+                       remedy="correct labels=")
+    if len(names) < MIN_IMAGES:
+        raise LabError(f"{len(names)} images", expected=f"{MIN_IMAGES} or more",
+                       remedy="add images: each of five folds tests three or more")
+    counts = Counter(names)
+    small = [name for name, n in counts.items() if n < MIN_PER_CATEGORY]
+    if len(counts) < 2 or small:
+        raise LabError(f"{counts[small[0]]} image of the category {small[0]!r}" if small else
+                       f"all images are of one category, {names[0]!r}",
+                       expected=f"two categories or more, each of {MIN_PER_CATEGORY} images or "
+                       "more: selectivity is a difference between categories",
+                       remedy="pass labels=, or give classes.csv (class, domain) to the folder")
+    return LabelledImages(source, names)
+
+
+def _open_images(images: object, labels: Sequence[str] | None) -> ImageSource:
+    if isinstance(images, str | Path):
+        folder = Path(images)
+        if labels is not None and folder.is_dir() and not subfolders(folder):
+            return _files([folder / name for name in list_images(folder)], folder)
+        return image_folder(folder)
+    if not isinstance(images, Sequence) or not all(isinstance(path, str | Path) for path in images):
+        raise LabError(f"images of type {type(images).__name__}",
+                       expected="a folder, a list of paths, or images that were opened",
+                       remedy="pass one of these")
+    return _files([Path(path) for path in images], "the list")
+
+
+def _files(paths: list[Path], where: object) -> Files:
+    missing = [path for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise LabError(f"no file {missing[0]}" if missing else f"no image in {where}",
+                       expected="images that are there", remedy="correct images=")
+    return Files(paths)
+
+
+# ---- responses -----------------------------------------------------------------------------------
+
+def check_responses(responses: NDArray, rois: object, ncsnr: NDArray | None, n_repeats: int | None,
+                    n_images: int) -> Measured:
+    """Average repeats and read regions, refusing whatever does not fit.
+
+    Parameters are those of `helpers.compare.compare`.
+    """
+    values = np.asarray(responses)
+    if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or 0 in values.shape:
+        raise LabError(f"responses of shape {values.shape}, {values.dtype}",
+                       expected="numbers, images x voxels or images x repeats x voxels",
+                       remedy="pass an array of numbers with these axes")
+    if len(values) != n_images:
+        raise LabError(f"{len(values)} rows of responses and {n_images} images",
+                       expected="one row for each image, in the order of the images",
+                       remedy="pass responses.T" if values.shape[-1] == n_images else
+                       "leave out the images without a response, or the responses without an image")
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        row, *_, voxel = np.argwhere(~np.isfinite(values))[0]
+        raise LabError(f"the response of voxel {voxel} to image {row} (from 0) is not finite",
+                       expected="finite responses", remedy="leave out voxels or images without "
+                       "responses; the layout 'arrays' of a profile allows gaps "
+                       "(docs/own_brain.md)")
+    n_voxels = values.shape[-1]
+    known = np.full(n_voxels, np.nan) if ncsnr is None else np.asarray(ncsnr, np.float64)
+    if known.shape != (n_voxels,) or (known < 0).any():
+        raise LabError(f"ncsnr of shape {known.shape}" + (", negative" if (known < 0).any()
+                                                          else ""),
+                       expected=f"{n_voxels} numbers, 0 or more, or NaN", remedy="correct ncsnr=")
+    repeats = values.shape[1] if values.ndim == 3 else 1
+    return Measured(values.mean(1) if values.ndim == 3 else values, _members(rois, n_voxels), known,
+                    n_repeats or repeats)
+
+
+def _members(rois: object, n_voxels: int) -> dict[str, NDArray[np.bool_]]:
+    if rois is None:
+        return {"all": np.ones(n_voxels, bool)}
+    if isinstance(rois, Mapping):
+        members = {str(name): _mask(name, mask, n_voxels) for name, mask in rois.items()}
+    else:
+        names = np.array(list(map(str, rois)))
+        if len(names) != n_voxels:
+            raise LabError(f"{len(names)} names of regions and {n_voxels} voxels",
+                           expected="a name for each voxel, empty for none",
+                           remedy="correct rois=, or pass a mapping of names to masks")
+        members = {name: names == name for name in dict.fromkeys(names.tolist()) if name}
+    empty = [name for name, mask in members.items() if not mask.any()]
+    if empty or not members:
+        raise LabError(f"the region {empty[0]!r} has no voxel" if empty else "no region",
+                       expected="a voxel or more in each region", remedy="correct rois=")
+    return members
+
+
+def _mask(name: object, mask: object, n_voxels: int) -> NDArray[np.bool_]:
+    values = np.asarray(mask)
+    if values.dtype.kind == "b" and values.shape == (n_voxels,):
+        return values
+    if values.dtype.kind not in "iu" or values.ndim != 1 or (
+            len(values) and not 0 <= values.min() <= values.max() < n_voxels):
+        raise LabError(f"the region {name!r} is given as {values.dtype} of shape {values.shape}",
+                       expected=f"true and false for each of {n_voxels} voxels, or their numbers "
+                       f"from 0 to {n_voxels - 1}", remedy="correct rois=")
+    return np.isin(np.arange(n_voxels), values)
+
+
+# ---- network -------------------------------------------------------------------------------------
+
+def open_own_network(model: nn.Module | Network | str | Callable[[], nn.Module],
+                     layers: Sequence[str], preprocessing: Preprocessing | None) -> OwnNetwork:
+    """Open a network and find its layers in a trial pass.
+
+    Parameters are those of `helpers.compare.compare`.
+    """
+    if isinstance(model, str):
+        model = load_network(get_entry(model), weights_file(model, data_dir(DATA)),
+                             device=select_device())
+    named: Mapping[str, str] = {}
+    if isinstance(model, Network):
+        named, preprocessing = model.layers, preprocessing or model.preprocessing
+        model = model.model
+    elif not isinstance(model, nn.Module):
+        model = _call(model)
+    preprocessing = preprocessing or IMAGENET
+    calls = _trial_pass(model, preprocessing.crop)
+    names = {**{path: path for path, _ in model.named_modules() if path}, **named}
+    if isinstance(layers, str) or not len(layers):
+        raise LabError(f"layers = {layers!r}", expected="a list of layers, " + one_of(calls),
+                       remedy="name one or more of them")
+    paths = {layer: _path(layer, names, calls) for layer in layers}
+    shapes = {layer: calls[path][_call_number(layer) - 1].shape for layer, path in paths.items()}
+    return OwnNetwork(model, paths, {layer: prod(shape[1:]) for layer, shape in shapes.items()},
+                      preprocessing)
+
+
+def _call(build: object) -> nn.Module:
+    """Return what a user's callable makes, whatever may go wrong in it."""
+    if not callable(build):
+        raise LabError(f"a model of type {type(build).__name__}",
+                       expected="a module of PyTorch, a callable that returns one, or the name of "
+                       "a network", remedy="pass one of these")
+    name = getattr(build, "__name__", repr(build))
+    try:
+        model = build()
+    except Exception as error:  # a user's code raises anything
+        raise LabError(f"{name}() raised {type(error).__name__}: {error}",
+                       expected="a callable without arguments that returns a module",
+                       remedy=f"call {name}() by itself until it returns one") from error
+    if not isinstance(model, nn.Module):
+        raise LabError(f"{name}() returned {type(model).__name__}",
+                       expected="a module of PyTorch (torch.nn.Module)",
+                       remedy="return the module itself")
+    return model
+
+
+def _trial_pass(model: nn.Module, side: int) -> dict[str, list[CallOutput]]:
+    """Run two empty images through a network; return what gives a row per image."""
+    parameter = next(model.parameters(), torch.empty(0))
+    try:
+        with exact_inference(model):
+            calls = trace_outputs(model, torch.zeros(2, 3, side, side, device=parameter.device))
+    except Exception as error:  # a user's code raises anything
+        raise LabError(f"the network raised {type(error).__name__} for two images of {side} x "
+                       f"{side} pixels: {(str(error).splitlines() or [''])[0]}",
+                       expected="a network that takes (n_images, 3, height, width)",
+                       remedy="pass preprocessing=Preprocessing(resize, crop, mean, std) with the "
+                       "size that it is made for") from error
+    return {path: outputs for path, outputs in calls.items() if outputs[0].shape[:1] == (2,)}
+
+
+def _call_number(layer: str) -> int:
+    return int(layer.partition("#")[2] or 1)
+
+
+def _path(layer: str, names: Mapping[str, str], calls: Mapping[str, list[CallOutput]]) -> str:
+    """Return a layer's module path, refusing one that is not there or never answers."""
+    name, _, number = layer.partition("#")
+    answering = [known for known, path in names.items() if path in calls]
+    if name not in names or number and not number.isdecimal():
+        raise LabError(f"the network has no layer {layer!r}", expected=one_of(answering),
+                       remedy=suggest(layer, answering) or "choose a layer from this list")
+    n_calls = len(calls.get(names[name], ()))
+    if not 1 <= _call_number(layer) <= n_calls:
+        raise LabError(f"the layer {layer!r} gave no tensor with a row for each of two images in a "
+                       f"trial pass" + (f" ({name} is called {n_calls} times)" if n_calls else ""),
+                       expected=one_of(answering), remedy="choose a layer from this list")
+    return names[name]
