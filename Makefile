@@ -28,7 +28,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines notebooks exercises rehearse lab zoo bench bench-run bench-scale lint clean
+.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines notebooks exercises rehearse lab zoo bench bench-run bench-scale site lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,22 @@ lab: $(READY) ## open JupyterLab
 zoo: $(READY) ## train the demo networks and readouts again from nothing (two and a half hours on two cores)
 	@$(PY) -m data.zoo
 
+# The site has an environment of its own, without torch: nothing is imported or executed.
+SITE := build/site-venv
+
+$(SITE)/.ready: docs/site/requirements.txt
+	@"$(PYTHON)" -m venv "$(SITE)"
+	@"$(SITE)/bin/python" -m pip install --quiet --disable-pip-version-check uv || true
+	@"$(SITE)/bin/python" -m uv pip install --quiet --python "$(SITE)/bin/python" -r "$<" \
+	|| "$(SITE)/bin/python" -m pip install --quiet --disable-pip-version-check -r "$<"
+	@touch "$@"
+
+site: $(SITE)/.ready ## build the site from what is committed: build/site/index.html
+	@"$(SITE)/bin/python" docs/site/pages.py
+	@"$(SITE)/bin/python" -m sphinx -q -W --keep-going -j $(JOBS) -c docs/site build/site-source build/site
+	@"$(SITE)/bin/python" docs/site/links.py build/site
+	@echo "build/site/index.html"
+
 bench: $(READY) ## measure the methods of all papers: ratios in one run, about 35 minutes
 	@$(PY) benchmarks/localizer.py
 	@$(PY) benchmarks/lesions.py
@@ -110,7 +126,7 @@ bench-scale: $(READY) ## measure what the published size needs: memory, disk, ho
 	@$(PY) benchmarks/paper_scale.py --write
 
 lint: $(READY) ## check style
-	@$(PY) -m ruff check helpers data tests benchmarks
+	@$(PY) -m ruff check helpers data tests benchmarks docs
 	@PATH="$$(dirname $(PY)):$$PATH" lint-imports --no-cache
 
 clean: ## remove what was made from data; data and environment stay

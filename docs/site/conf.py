@@ -1,0 +1,57 @@
+"""Sphinx settings of the site. ``make site`` builds it; nothing is imported or executed."""
+
+import tomllib
+from pathlib import Path
+
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "tool"]["importlinter"]["contracts"][0]["layers"]
+ANALYSES = next(layer for layer in LAYERS if " : " in layer).split(" : ")
+
+project = "How contrastive learning shapes category selectivity"
+language = "en"
+extensions = ["myst_nb", "sphinx.ext.napoleon", "autoapi.extension"]
+nb_execution_mode = "off"
+nb_ipywidgets_js = {}
+myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "attrs_inline"]
+myst_heading_anchors = 4
+
+autoapi_dirs = [str(ROOT / "helpers")]
+autoapi_root = "api"
+autoapi_add_toctree_entry = False
+autoapi_member_order = "bysource"
+autoapi_options = ["members", "undoc-members", "show-module-summary"]
+autoapi_python_use_implicit_namespaces = False
+autoapi_ignore = [f"*/helpers/{path.name}/*" for path in (ROOT / "helpers").iterdir()
+                  if path.is_dir() and f"helpers.{path.name}" not in ANALYSES]
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_param = False
+napoleon_use_rtype = False
+
+# What other packages define is not read; names of arguments resemble names of attributes.
+suppress_warnings = ["autoapi.python_import_resolution", "ref.python"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "Category selectivity"
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {"navbar_end": ["theme-switcher"], "secondary_sidebar_items": ["page-toc"]}
+
+
+def _mathml(display):
+    def visit(translator, node):
+        translator.body.append(convert(node.astext(), display=display))
+        raise SkipNode
+    return visit, None
+
+
+def setup(app):
+    """Write formulas as MathML, which browsers show without a script."""
+    app.add_html_math_renderer("mathml", _mathml("inline"), _mathml("block"))

@@ -1,0 +1,89 @@
+"""Generated pages, rewritten links, and the check of links: on small folders, without Sphinx."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "build" / "site"
+
+
+def _load(name):
+    spec = importlib.util.spec_from_file_location(f"site_{name}", ROOT / f"docs/site/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+pages, links = _load("pages"), _load("links")
+
+
+def test_first_page_counts_verdicts_and_names_the_kind_of_data(tmp_path):
+    page = pages.index_page(pages.read_runs(), tmp_path)
+    for stem, run in pages.read_runs()["demo"].items():
+        card = next(part for part in page.split("::::{container} figure-card")
+                    if f"notebooks/{stem}.ipynb" in part)
+        claims = [claim for claim in run["claims"] if claim["kind"] != "sanity check"]
+        for verdict in {claim["verdict"] for claim in claims}:
+            count = sum(claim["verdict"] == verdict for claim in claims)
+            assert f"{count} {verdict}" in card
+        assert "[SYNTHETIC]{.synthetic} demo" in card
+        assert "minutes to work through" in card
+        assert (tmp_path / "thumbnails" / f"{stem}.png").is_file()
+
+
+def test_links_to_folders_lead_to_pages_and_other_files_are_copied(tmp_path):
+    page = tmp_path / "notebooks" / "one.md"
+    page.parent.mkdir()
+    text = "[a](../figures/demo/) [b](../LICENSE#x) [c](https://example.org/d) [d](no.md) [e](#f)"
+    assert pages.rewrite(text, page, tmp_path) == text.replace("../figures/demo/", "../docs/replicates.md")
+    assert (tmp_path / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_notebooks_keep_outputs_give_images_their_text_and_lose_widgets(tmp_path):
+    image = {"output_type": "display_data", "metadata": {"image/png": {"alt": "two bars"}},
+             "data": {"image/png": "AAAA", "application/vnd.jupyter.widget-view+json": {}}}
+    path = tmp_path / "notebooks" / "one.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"cells": [
+        {"cell_type": "code", "source": ["x"], "metadata": {}, "outputs": [image]},
+        {"cell_type": "markdown", "source": ["[a](../figures/demo/)"], "metadata": {}}]}))
+    code, text = json.loads(pages.prepare_notebook(path, tmp_path))["cells"]
+    assert code["metadata"]["mystnb"]["image"]["alt"] == "two bars"
+    assert list(code["outputs"][0]["data"]) == ["image/png"]
+    assert text["source"] == "[a](../docs/replicates.md)"
+
+
+@pytest.mark.parametrize(("html", "problem"), [
+    ('<a href="two.html">x</a>', "two.html: missing"),
+    ('<a href="#there">x</a>', "#there: no such anchor"),
+    ('<a href="folder/">x</a>', "a folder"),
+    ('<a href="../out.html">x</a>', "outside the site"),
+    ('<img src="a.png">', "without a text"),
+    ('<script src="https://example.org/a.js"></script>', "loaded from another host"),
+    ('<link href="//example.org/a.css">', "loaded from another host"),
+])
+def test_check_of_links_names_what_is_wrong(tmp_path, html, problem):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.png").touch()
+    (tmp_path / "one.html").write_text(html)
+    (found,) = links.find_problems(tmp_path)
+    assert found.startswith("one.html") and problem in found
+
+
+def test_check_of_links_accepts_what_is_there_and_refuses_an_empty_site(tmp_path):
+    assert links.find_problems(tmp_path) == [f"no pages in {tmp_path}"]
+    (tmp_path / "a b.png").touch()
+    (tmp_path / "one.html").write_text('<p id="p">x</p><a href="one.html#p">x</a><a href="#p">x'
+                                       '</a><img src="a%20b.png" alt="x">'
+                                       '<a href="https://example.org">x</a>')
+    assert links.find_problems(tmp_path) == []
+
+
+@pytest.mark.skipif(not BUILT.is_dir(), reason="no build/site: make site")
+def test_every_link_and_image_of_the_built_site_resolves():
+    assert links.find_problems(BUILT) == []
