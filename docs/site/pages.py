@@ -1,4 +1,4 @@
-"""Pages of the site as Sphinx reads them: copies in ``build/site-source``, and the first, which is made.
+"""Pages of the site as Sphinx reads them, in ``build/site-source``: copies, and a first page.
 
 ``python docs/site/pages.py`` collects the repository's Markdown, the executed notebooks and the
 figures in the folders that they have here, so that their links hold. The first page is made from

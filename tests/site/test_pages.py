@@ -40,7 +40,8 @@ def test_links_to_folders_lead_to_pages_and_other_files_are_copied(tmp_path):
     page = tmp_path / "notebooks" / "one.md"
     page.parent.mkdir()
     text = "[a](../figures/demo/) [b](../LICENSE#x) [c](https://example.org/d) [d](no.md) [e](#f)"
-    assert pages.rewrite(text, page, tmp_path) == text.replace("../figures/demo/", "../docs/replicates.md")
+    claims = text.replace("../figures/demo/", f"../{pages.CLAIMS}")
+    assert pages.rewrite(text, page, tmp_path) == claims
     assert (tmp_path / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
