@@ -1,0 +1,97 @@
+"""Features of layers as a NumPy file with names: for other programs, and from them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.core.errors import LabError
+from helpers.core.paths import atomic_write
+
+IMAGES, NETWORK = "images", "network"
+"""Names of the arrays that say which image each row is, and which network was asked."""
+LAYER_PREFIX = "layer/"
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of some images in some layers of a network.
+
+    Attributes
+    ----------
+    network : str
+    images : tuple of str
+        Names of the images, one a row.
+    layers : dict, layer -> array, float, shape (n_images, n_units)
+    """
+
+    network: str
+    images: tuple[str, ...]
+    layers: Mapping[str, NDArray]
+
+    def __post_init__(self) -> None:
+        unfit = {name: values.shape for name, values in self.layers.items()
+                 if values.ndim != 2 or len(values) != len(self.images)}
+        if not self.layers or unfit:
+            raise LabError(f"features of shapes {unfit}" if unfit else "no layer",
+                           expected=f"({len(self.images)}, units): one row an image",
+                           remedy="pass the images that the features were computed from")
+
+
+def save_features(path: Path, network: str, images: Sequence[str],
+                  layers: Mapping[str, NDArray]) -> None:
+    """Write features to an ``.npz`` file: arrays ``images``, ``network`` and ``layer/<name>``.
+
+    Parameters
+    ----------
+    path : Path
+    network : str
+    images : sequence of str, length n_images
+    layers : dict, layer -> array, float, shape (n_images, n_units)
+
+    Raises
+    ------
+    LabError
+        Where a layer has another number of rows than there are images.
+    """
+    features = Features(network, tuple(images), {name: np.asarray(values)
+                                                 for name, values in layers.items()})
+    arrays = {IMAGES: np.array(features.images, dtype="U"), NETWORK: np.array(network, dtype="U"),
+              **{LAYER_PREFIX + name: values for name, values in features.layers.items()}}
+    atomic_write(path, lambda part: _write_npz(part, arrays))
+
+
+def read_features(path: Path) -> Features:
+    """Read what `save_features` wrote; nothing in the file is executed.
+
+    Raises
+    ------
+    LabError
+        Where the file is absent, damaged, or has other arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        images, network = arrays.pop(IMAGES), arrays.pop(NETWORK)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise LabError(f"{path} cannot be read as features: {error}",
+                       expected=f"an .npz file with {IMAGES!r}, {NETWORK!r} and {LAYER_PREFIX!r}"
+                       "<name>, as save_features writes it",
+                       remedy="check the path, or write the file again") from error
+    strange = [name for name in arrays if not name.startswith(LAYER_PREFIX)]
+    if strange:
+        raise LabError(f"{path} has an array {strange[0]!r}",
+                       expected=f"{IMAGES!r}, {NETWORK!r} and {LAYER_PREFIX!r}<name>",
+                       remedy="leave it out, or name it as a layer")
+    return Features(str(network), tuple(images.tolist()),
+                    {name.removeprefix(LAYER_PREFIX): values for name, values in arrays.items()})
+
+
+def _write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
+    with path.open("wb") as file:  # by path, NumPy would add a suffix
+        np.savez(file, **arrays)
