@@ -11,6 +11,8 @@ import argparse
 import json
 import math
 import os
+import platform
+import re
 import shutil
 import signal
 import sys
@@ -48,6 +50,9 @@ ALLOCATOR_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHO
 by page; keeping them halved the time of a forward pass through SqueezeNet at 224 px."""
 
 GB = 10**9
+HOST = re.sub(r"\W", "_", platform.node())
+"""This machine's name, in names of files: on a shared disk, process numbers say nothing of another
+machine's processes."""
 FRESH, MADE, FAILED = "fresh", "made", "FAILED"
 
 
@@ -118,7 +123,7 @@ class Runner:
     def _run_one(self, job: NotebookJob, display: RunProgress) -> None:
         stem, begin = job.source.stem, time.perf_counter()
         code = code_key(job.source, self.profile, job.parameters)
-        staging = ensure_writable(self.folder / f".staging-{stem}-{os.getpid()}")
+        staging = ensure_writable(self.folder / f".staging-{stem}-{HOST}-{os.getpid()}")
         display.start(stem)
         try:
             job.result = run_in_process(
@@ -201,23 +206,11 @@ class Runner:
 
 
 def _remove_stale_staging(folder: Path) -> None:
-    """Remove the staging folders of runs that were killed."""
-    for staging in folder.glob(".staging-*-[0-9]*"):
+    """Remove the staging folders of this machine's runs that were killed."""
+    for staging in folder.glob(f".staging-*-{HOST}-[0-9]*"):
         with suppress(ValueError, OverflowError):  # not a folder of ours
-            if not _is_running(int(staging.name.rpartition("-")[2])):
+            if not psutil.pid_exists(int(staging.name.rpartition("-")[2])):
                 shutil.rmtree(staging, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    if os.name != "posix":  # where os.kill would end it
-        return psutil.pid_exists(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's process is alive
-        return True
-    return True
 
 
 def plan_jobs(profile: str, only: list[str], given: dict[str, str],

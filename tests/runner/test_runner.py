@@ -344,8 +344,8 @@ def test_what_a_killed_run_left_behind_is_removed(private, folder):
     notebook(folder)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    left = private / "figures" / f".staging-97_try_this-{gone.pid}"
-    alive = private / "figures" / f".staging-98_try_that-{os.getpid()}"
+    left = private / "figures" / f".staging-97_try_this-{__main__.HOST}-{gone.pid}"
+    alive = private / "figures" / f".staging-98_try_that-{__main__.HOST}-{os.getpid()}"
     for path in (left, alive):
         path.mkdir(parents=True)
     assert __main__.main([]) == 0
@@ -356,7 +356,9 @@ def test_what_is_not_a_dead_runs_staging_folder_is_left_alone(private, monkeypat
     def another_users(number, signal):
         raise PermissionError(1, "Operation not permitted")
 
-    names = (".staging-97_try_this-1", ".staging-97_try_this-x", ".staging-97-9" + "9" * 30)
+    host = __main__.HOST
+    names = (f".staging-97_try_this-{host}-1", f".staging-97_try_this-{host}-x",
+             f".staging-97-{host}-9" + "9" * 30, f".staging-97_try_this-other_{host}_node-99999999")
     for name in names:
         (private / name).mkdir()
     monkeypatch.setattr(__main__.os, "kill", another_users)
