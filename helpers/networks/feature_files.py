@@ -43,13 +43,13 @@ class Features:
                            remedy="pass the images that the features were computed from")
 
 
-def save_features(path: Path, network: str, images: Sequence[str],
+def save_features(path: str | Path, network: str, images: Sequence[str],
                   layers: Mapping[str, NDArray]) -> None:
     """Write features to an ``.npz`` file: arrays ``images``, ``network`` and ``layer/<name>``.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     network : str
     images : sequence of str, length n_images
     layers : dict, layer -> array, float, shape (n_images, n_units)
@@ -63,10 +63,10 @@ def save_features(path: Path, network: str, images: Sequence[str],
                                                  for name, values in layers.items()})
     arrays = {IMAGES: np.array(features.images, dtype="U"), NETWORK: np.array(network, dtype="U"),
               **{LAYER_PREFIX + name: values for name, values in features.layers.items()}}
-    atomic_write(path, lambda part: _write_npz(part, arrays))
+    atomic_write(Path(path), lambda part: _write_npz(part, arrays))
 
 
-def read_features(path: Path) -> Features:
+def read_features(path: str | Path) -> Features:
     """Read what `save_features` wrote; nothing in the file is executed.
 
     Raises

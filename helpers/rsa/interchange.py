@@ -97,7 +97,7 @@ def from_rsatoolbox(rdms: RDMs, *, name: str = NAME,
     return dict(zip(names, vectors)), conditions
 
 
-def save_rdms(path: Path, rdms: Mapping[str, NDArray], conditions: Sequence[str]) -> None:
+def save_rdms(path: str | Path, rdms: Mapping[str, NDArray], conditions: Sequence[str]) -> None:
     """Write RDMs to an HDF5 file that ``rsatoolbox.rdm.rdms.load_rdm`` reads.
 
     Raises
@@ -110,10 +110,11 @@ def save_rdms(path: Path, rdms: Mapping[str, NDArray], conditions: Sequence[str]
     if strange:
         raise LabError(f"the name {strange[0]!r}", expected="names in ASCII: rsatoolbox's HDF5 "
                        "files hold no others", remedy="write it with plain letters")
-    atomic_write(path, lambda part: found.save(str(part), file_type=FILE_TYPE, overwrite=True))
+    atomic_write(Path(path),
+                 lambda part: found.save(str(part), file_type=FILE_TYPE, overwrite=True))
 
 
-def read_rdms(path: Path) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
+def read_rdms(path: str | Path) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Read what `save_rdms` or rsatoolbox wrote (HDF5); see `from_rsatoolbox`.
 
     Raises
