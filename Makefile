@@ -75,8 +75,9 @@ test-all: $(READY) ## make test, and what is slow and rarely fails: larger data,
 drill-machines: $(READY) ## run the demo as other processors would; say which verdicts and numbers move
 	@$(PY) benchmarks/machines.py
 
-notebooks: $(READY) ## run the demo and write the executed notebooks beside their sources
+notebooks: $(READY) ## run the demo; write the executed notebooks beside their sources, and README's tables
 	@$(PY) -m helpers.runner --profile demo --jobs $(JOBS) --publish
+	@$(PY) -m helpers.runner.readme
 
 exercises: $(READY) ## write the notebooks for students and for teachers into build/
 	@$(PY) -m helpers.runner.versions
