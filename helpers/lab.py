@@ -33,6 +33,7 @@ from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 from helpers.stimuli.domains import intact_domains
+from helpers.stimuli.folders import subfolders
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 
 DIGEST_DIGITS = 12
@@ -167,6 +168,11 @@ def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
                        expected="a part of an image set in folders: a table has none",
                        remedy="leave the key 'part' empty, and list the images of this part in a "
                        "table of their own")
+    if part and folder.is_dir() and not (folder / part).is_dir():
+        raise LabError(f"no part {part!r} of the image set in {folder}",
+                       expected=one_of(subfolders(folder), "a folder for each part; it has none"),
+                       remedy="correct the key 'part' where the profile names this image set (of a "
+                       "task in [landscape.tasks]: what stands after the slash)")
     return LAYOUTS[spec.layout](folder / part)
 
 

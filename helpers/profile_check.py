@@ -19,7 +19,7 @@ from PIL import Image
 
 from helpers.brains.layouts import read_cohort
 from helpers.config.data import LOCAL, TRAINING_ONLY, CohortSpec
-from helpers.config.profile import Profile
+from helpers.config.profile import OPTIONAL_SOURCES, Profile
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import format_size
 from helpers.datasets.fetch import load_source
@@ -28,6 +28,7 @@ from helpers.lab import parts_of, read_images
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import find_weights
+from helpers.stimuli.domains import require_domains
 from helpers.stimuli.image_sets import ImageSet
 
 READABLE, OBTAINABLE, ABSENT, BROKEN = "readable", "obtainable", "absent", "broken"
@@ -89,7 +90,8 @@ def check_profile(profile: Profile, data: Path) -> list[Check]:
             jobs.append((f"cohort {name!r}",
                          partial(_check_files, profile, spec, data, _describe_cohort)))
         else:
-            jobs.append((f"files {name!r}",
+            optional = " (optional: a map is left out)" if name in OPTIONAL_SOURCES else ""
+            jobs.append((f"files {name!r}{optional}",
                          partial(_check_files, profile, spec, data, lambda _, folder: str(folder))))
     jobs += [(f"image set {name!r}", partial(_refuse_unknown_set, profile, name))
              for name in _named_sets(profile) if name not in profile.image_sets]
@@ -139,10 +141,39 @@ def _describe_images(profile: Profile, name: str, part: str, spec: Spec, folder:
         raise LabError(f"{len(broken)} of {len(images)} images in {images.root} cannot be read: "
                        + "; ".join(error.seen for error in broken[:EXAMPLES]),
                        expected=broken[0].expected, remedy=broken[0].remedy)
+    _require_uses(profile, name, part, images)
     counts = {domain: images.domains.count(domain) for domain in images.domain_names}
     listed = ", ".join(f"{domain} {n}" for domain, n in list(counts.items())[:8])
     return (f"{len(images)} images, {len(set(images.categories))} categories, {len(counts)} "
             f"domains ({listed}{' …' * (len(counts) > 8)})")
+
+
+def _require_uses(profile: Profile, name: str, part: str, images: ImageSet) -> None:
+    """Refuse an image set that lacks what the notebooks that use it need."""
+    localizers = {"localizer", "probe"}
+    if profile.language:
+        localizers |= {profile.language.images, profile.language.second_localizer}
+    if name in localizers:
+        require_domains(images)
+    n_categories = len(set(images.categories))
+    classified = [(table.images, table.part) for table in (profile.lesions, profile.readout)
+                  if table]
+    if profile.landscape:
+        classified += [task.partition("/")[::2] for task in profile.landscape.tasks.values()]
+    if (name, part) in classified and n_categories < 2:
+        raise LabError(f"the images in {images.root} have one category, {images.categories[0]!r}",
+                       expected="two or more: they are told apart, in a table [lesions], [readout] "
+                       "or [landscape.tasks]", remedy="add the images of another category")
+    channels = profile.channels
+    if channels and channels.images == name:
+        few = {category: n for category in channels.categories
+               if (n := images.categories.count(category)) < 2}
+        if few:
+            raise LabError(f"the images in {images.root} have of the categories in [channels] "
+                           + ", ".join(f"{n} {category!r}" for category, n in few.items()),
+                           expected="two or more of each; there are "
+                           + ", ".join(sorted(set(images.categories))[:20]),
+                           remedy="correct the key 'categories' in [channels]")
 
 
 def _iter_broken(images: ImageSet) -> Iterator[LabError]:

@@ -139,6 +139,35 @@ layers = ["features.0", "features.3"]
     assert all("to do: " in text for state, text in found.values() if state in (ABSENT, BROKEN))
 
 
+def test_what_the_notebooks_need_of_an_image_set(check, private):
+    write_images(private / "my images", ("dogs", "tools", "cups"), n=4)
+    write_images(private / "one" / "val", ("dogs",))
+    text = PROFILE.replace("[networks]", """
+[image_sets.one]
+layout = "imagefolder"
+path = "one"
+source = "local"
+[landscape]
+layer = "features.12"
+map_task = "kind"
+max_images = 10
+[landscape.tasks]
+"kind" = "one/val"
+"other" = "one/train"
+[channels]
+images = "localizer"
+categories = ["dogs", "cats"]
+n_per_category = 4
+layers = ["features.0", "features.3"]
+[networks]""")
+    found = check(text)
+    assert "have one category, 'dogs'" in found["image set 'one/val'"][1]
+    assert "no part 'train'" in found["image set 'one/train'"][1]
+    assert "0 'cats'" in found["image set 'localizer'"][1]
+    assert "there are cups, dogs, tools" in found["image set 'localizer'"][1]
+    assert check(text.replace('"cats"', '"cups"'))["image set 'localizer'"][0] == READABLE
+
+
 def test_a_layer_that_the_network_lacks_is_named_with_those_it_has(check, private):
     write_images(private / "my images")
     state, text = check(PROFILE.replace('heat_map_layer = "features.0"',

@@ -79,14 +79,14 @@ def find_file(source: DownloadSource, path: Path) -> Path | None:
 
 
 def find_folder(source: DownloadSource, folder: Path) -> Path | None:
-    """Return ``folder`` if it holds the whole content of an archive; None if there is none of it.
+    """Return ``folder`` if `fetch_folder` would use what it holds; None if it would fetch some.
 
     Raises
     ------
     LabError
         If there are too few or too many files.
     """
-    return folder if _is_complete(source, folder) else None
+    return folder if _is_complete(source, folder) and _parts_match(source, folder) else None
 
 
 def fetch_folder(source: DownloadSource, folder: Path, *,

@@ -13,9 +13,12 @@ from helpers import lab
 from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
+from helpers.profile_check import check_profile
 from helpers.runner.freshness import inputs_key
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.folders import SUFFIXES
-from helpers.stimuli.image_sets import DOMAINS, image_folder, image_table
+from helpers.stimuli.image_sets import DOMAINS, LAYOUTS, image_folder, image_table
+from helpers.stimuli.image_source import ImageSource
 
 NETWORKS = """
 [networks]
@@ -317,5 +320,84 @@ def test_a_figure_is_stale_after_a_listed_image_or_the_table_changed(mine, priva
     assert len(set(stamps)) == 3
 
 
-def test_the_papers_domains_are_spelt_as_the_page_says():
-    assert DOMAINS == ("faces", "bodies", "objects", "scenes", "characters")
+# ---- the page that users read -------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "own_images.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_page_names_what_is_so():
+    assert " ".join(SUFFIXES) in PAGE.replace("\n", " ")
+    assert all(f"`{domain}`" in PAGE for domain in DOMAINS)
+    assert all(f"`{layout}`" in PAGE or f'layout = "{layout}"' in PAGE for layout in LAYOUTS)
+
+
+def test_the_pages_profile_is_executed_as_written(private):
+    """Its folders, its classes.csv and its table, with images that are nobody's."""
+    profile_text, (classes, table) = blocks("toml")[0], blocks("csv")
+    categories = [line.split(",")[0] for line in classes.splitlines()[1:]]
+    folder = write_images(private / "my_images", categories, n=4)
+    (private / "mine.toml").write_text(profile_text, encoding="utf-8")
+    laboratory = lab.open(str(private / "mine.toml"), notebook="none")
+    assert laboratory.images("localizer").domain_names == tuple(categories), "without classes.csv"
+    (folder / "classes.csv").write_text(classes, encoding="utf-8")
+    images = laboratory.images("localizer")
+    assert images.domain_names == ("faces", "tools") and len(images) == 16
+    profile = load_profile(str(private / "mine.toml"))
+    assert {state for _, state, _ in check_profile(profile, private / "data")} == {"readable"}
+    result = localize_network(laboratory.network(profile.networks.main), images)
+    assert result.domains == images.domain_names
+    assert set(profile.networks.pies) | {profile.networks.heat_map_layer} <= set(result.layers)
+
+    picture(folder / "adults" / "a-1.png")
+    picture(folder / "cups" / "cup-1.png")
+    (private / "list.csv").write_text(table, encoding="utf-8")
+    (private / "mine.toml").write_text(profile_text.replace("imagefolder", "table").replace(
+        '"my_images"', '"list.csv"'), encoding="utf-8")
+    listed = lab.open(str(private / "mine.toml"), notebook="none").images("localizer")
+    assert listed.domains == ("faces", "tools") and listed.classes == ("adults", "cups")
+
+
+@pytest.mark.parametrize("categories, n, classes, words", [
+    (("cups",), 9, "", "have one intact domain: cups"),
+    (("cups", "dogs"), 9, "category,domain\ncups,a\ndogs,a\n", "have one intact domain: a"),
+    (("cups", "dogs"), 3, "", "too few images in .*cups 2 \\+ 1"),
+    (("a", "b", "c", "d"), 1, "category,domain\na,x\nb,x\nc,x\nd,y\n", "x 3 \\+ 0, y 1 \\+ 0"),
+])
+def test_too_few_images_or_domains_are_refused_before_any_pass(private, mine, monkeypatch,
+                                                               categories, n, classes, words):
+    folder = write_images(private / "my images", categories, n)
+    if classes:
+        (folder / "classes.csv").write_text(classes)
+    path = mine()
+    monkeypatch.setattr(ImageSource, "batches", lambda *_, **__: pytest.fail("shown"))
+    laboratory = lab.open(path, notebook="none")
+    with pytest.raises(LabError, match=words) as caught:
+        localize_network(laboratory.network("demo-simclr"), laboratory.images("localizer"))
+    found = {what: text for what, _, text in check_profile(load_profile(path), private / "data")}
+    assert found["image set 'localizer'"] == str(caught.value)
+
+
+def test_the_answer_to_a_corrected_list_is_a_new_one(private, mine):
+    """The same images under exchanged domains: every label and t changes sides, none is kept."""
+    folder = write_images(private / "my images", ("cups", "dogs"), n=6)
+    laboratory = lab.open(mine(), notebook="none")
+    network = laboratory.network("demo-simclr")
+    t_values = []
+    for domains in (("tools", "animals"), ("animals", "tools")):
+        (folder / "classes.csv").write_text("category,domain\ncups,{}\ndogs,{}\n".format(*domains))
+        result = localize_network(network, laboratory.images("localizer"))
+        t_values.append(result.t_mean["fc6"][result.domains.index("tools")])
+    np.testing.assert_allclose(t_values[0], -t_values[1])
+    assert np.nanmax(np.abs(t_values[0])) > 0
+
+
+def test_a_part_that_is_not_there_is_named_with_those_that_are(private, mine):
+    write_images(private / "my images" / "val")
+    laboratory = lab.open(mine(), notebook="none")
+    assert len(laboratory.images("localizer", "val")) == 6
+    with pytest.raises(LabError, match="no part 'train'(?s:.)*one of val"):
+        laboratory.images("localizer", "train")
