@@ -409,11 +409,13 @@ else:
  if len(published_table) else None)
 
 # %% [markdown]
-# Beside them, this run. Three things differ, so only directions can be compared: the brains
-# (here object2vec's participants, means over the regions that all of them
-# have; for classical RSA human IT of the 92-image study), the images (81 kinds of isolated objects,
-# or 92 objects), and the fit (ridge on channel means of the profile's few layers; the published one
-# on random projections of every layer in the second half of the network).
+# Beside them, this run. The published SqueezeNet has torchvision's weights, which `mini` downloads
+# (another file that lies ready is another training of the same architecture on the same images).
+# Three things differ, so only directions can be compared: the brains (here object2vec's
+# participants, means over the regions that all of them have; for classical RSA human IT of the
+# 92-image study), the images (81 kinds of isolated objects, or 92 objects), and the fit (ridge on
+# channel means of the profile's few layers; the published one on random projections of every layer
+# in the second half of the network).
 
 # %%
 ours, our_ceilings = {}, {}

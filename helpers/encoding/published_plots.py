@@ -75,6 +75,7 @@ def beside_ours_panel(axes: Axes, table: pd.DataFrame,
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xticks(range(len(measures)), [one.replace(" ", "\n", 1) for one in measures])
     axes.set(xlim=(-0.5, len(measures) - 0.5), ylabel="r")
+    axes.set_ylim(top=1.2 * axes.get_ylim()[1])  # room for the legend
     axes.legend(handles=[
         Line2D([], [], color="0.3", marker="^", linestyle="", label="published"),
         Line2D([], [], color="0.3", marker="^", linestyle="", markerfacecolor="none",
