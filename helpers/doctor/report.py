@@ -1,0 +1,163 @@
+"""The doctor's facts as text, for people."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from helpers.core.paths import format_size
+
+WIDTH = 96
+MARKS = {"readable": "there", "obtainable": "comes by itself", "absent": "MISSING",
+         "broken": "BROKEN"}
+
+
+def render(facts: dict) -> str:
+    """Return the whole report."""
+    lines = [*_machine(facts), *_problems(facts["problems"])]
+    profiles = facts["profiles"]
+    shown = profiles.get(facts["profile"])
+    if len(profiles) > 1:
+        lines += ["", *_matrix(profiles, facts)]
+    if shown:
+        lines += ["", *_profile(facts["profile"], shown, facts)]
+    others = ", ".join(name for name in profiles if name != facts["profile"])
+    if others:
+        lines += ["", f"What the others lack, and what to do: make doctor PROFILE=<{others}>, or "
+                  "python -m helpers.doctor --profile <name>"]
+    return "\n".join(lines)
+
+
+def _machine(facts: dict) -> Iterator[str]:
+    python, system, packages = facts["python"], facts["system"], facts["packages"]
+    yield _row("Python", f"{python['version']}" + ("" if python["supported"] else
+               f", but {python['expected']} expected") + f"  ({python['executable']})")
+    good = packages["n_locked"] - len(packages["missing"]) - len(packages["other_version"])
+    yield _row("Packages", f"{good} of {packages['n_locked']} as in requirements.lock")
+    for one in packages["other_version"][:5]:
+        yield _row("", f"{one['name']} {one['installed']} in place of {one['locked']}: numbers may "
+                   "differ; make setup brings it")
+    yield _row("Device", _device(facts["device"]))
+    yield _row("Machine", f"{system['system']}, {system['cores']} cores usable, "
+               f"{_size(system['memory_free_bytes'])} of {_size(system['memory_bytes'])} memory "
+               "free")
+    for index, folder in enumerate(facts["folders"]):
+        note = folder["problem"] or folder["warning"]
+        yield _row("" if index else "Disk", f"{_size(folder['free_bytes'])} free for "
+                   f"{folder['name']}: {folder['path']}" + (f"  – {note}" if note else ""))
+    hosts = facts["network"]["hosts"]
+    silent = [host["host"] for host in hosts if not host["answers"]]
+    yield _row("Network", "not needed: nothing is downloaded" if not hosts else
+               f"{len(hosts) - len(silent)} of {len(hosts)} owners of data and weights answer"
+               + (f"; not {', '.join(silent)}" if silent else ""))
+
+
+def _device(device: dict | None) -> str:
+    if device is None:
+        return "not known: torch cannot be imported"
+    cards = ", ".join(device["cuda"]) or "no NVIDIA card"
+    return (f"{device['auto']} (torch {device['torch']}; {cards}; "
+            f"{'' if device['mps'] else 'no '}Apple GPU)")
+
+
+def _problems(problems: list[dict]) -> Iterator[str]:
+    for problem in problems:
+        yield from ("", *_wrap(f"PROBLEM  {problem['found']}", 0, 9),
+                    *_wrap(f"to do: {problem['remedy']}", 9, 9))
+
+
+def _matrix(profiles: dict, facts: dict) -> Iterator[str]:
+    """Yield a line a notebook: what it does under each profile."""
+    names = [name for name, profile in profiles.items() if profile["notebooks"]]
+    if not names:
+        return
+    yield f"{'notebook':34}" + "".join(f"{name:>18}" for name in names)
+    for row in range(len(profiles[names[0]]["notebooks"])):
+        ones = [profiles[name]["notebooks"][row] for name in names]
+        yield f"{ones[0]['stem']:34}" + "".join(f"{_short(one, facts):>18}" for one in ones)
+
+
+def _short(one: dict, facts: dict) -> str:
+    if one["needs"]:
+        return f"needs {len(one['needs'])}"
+    if one["downloads"]:
+        offline = facts["network"]["reachable"] is False
+        return "needs network" if offline else "after download"
+    return "runs" + (f", {_duration(one['seconds_first'])}" if one["seconds_first"] else "")
+
+
+def _profile(name: str, profile: dict, facts: dict) -> Iterator[str]:
+    if profile["problem"]:
+        yield f"Profile {name} cannot be read."
+        yield from _three_parts(profile["problem"])
+        return
+    notebooks = profile["notebooks"]
+    running = [one for one in notebooks if not one["needs"]]
+    yield (f"Profile {name} ({profile['data_kind']}): {len(running)} of {len(notebooks)} notebooks "
+           "run")
+    yield f"  data in {profile['data']}, device = \"{profile['device']}\""
+    if profile["seconds_first"]:
+        yield (f"  first run of all about {_duration(profile['seconds_first'])} on "
+               f"{facts['system']['cores']} cores; again: seconds, if nothing changed")
+    memory = max((one["memory_gb"] for one in notebooks), default=0)
+    disk = sum(one["disk_gb"] for one in notebooks)
+    yield f"  memory up to {memory:g} GB a notebook; {disk:g} GB of disk for results in all"
+    yield ""
+    for one in notebooks:
+        yield from _notebook(one, facts)
+    yield ""
+    for check in sorted(profile["checks"], key=lambda check: list(MARKS).index(check["state"]),
+                        reverse=True):
+        yield from _check(check)
+
+
+def _notebook(one: dict, facts: dict) -> Iterator[str]:
+    seconds, again = one["seconds_first"], one["seconds_again"]
+    time = (f"{_duration(seconds)} ({one['seconds_source']})" if seconds else "time not recorded")
+    if again and seconds and again < seconds:
+        time += f"; {_duration(again)} with results in the cache"
+    state = "needs " + _names(one["needs"]) if one["needs"] else "runs"
+    if one["downloads"] and not one["needs"]:
+        offline = facts["network"]["reachable"] is False
+        state = ("needs a network for " if offline else "runs, after downloading ") + _names(
+            one["downloads"])
+    yield from _wrap(f"{one['stem']:32} {state} · {time} · {one['memory_gb']:g} GB", 2, 35)
+
+
+def _names(needs: list[dict]) -> str:
+    return ", ".join(f"{need['kind']} {need['name']}" for need in needs)
+
+
+def _check(check: dict) -> Iterator[str]:
+    head = f"{MARKS[check['state']]:16}{check['kind']} {check['name']}"
+    if check["state"] in ("readable", "obtainable"):
+        yield from _wrap(f"{head}: {check['found']}", 2, 18)
+    else:
+        yield from _wrap(head, 2, 18)
+        yield from _three_parts(check, 18)
+
+
+def _three_parts(parts: dict, indent: int = 2) -> Iterator[str]:
+    yield from _wrap(parts["found"], indent, indent)
+    yield from _wrap(f"expected: {parts['expected']}", indent, indent)
+    yield from _wrap(f"to do: {parts['remedy']}", indent, indent)
+
+
+def _wrap(text: str, indent: int, hanging: int) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * hanging,
+                         break_long_words=False, break_on_hyphens=False, fix_sentence_endings=False,
+                         drop_whitespace=True, replace_whitespace=True) or [""]
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:10}{text}"
+
+
+def _size(n_bytes: int | None) -> str:
+    return "?" if n_bytes is None else format_size(n_bytes)
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 2 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
