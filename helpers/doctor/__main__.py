@@ -6,6 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from helpers.core.paths import PACKAGE, ROOT
@@ -61,8 +62,10 @@ def project_facts(names: list[str]) -> tuple[dict, str]:
 
 def gather(profile: str) -> dict:
     """Return all facts; ``profile`` is a name, a path, or empty for all profiles."""
-    broken, device = import_facts()
-    profiles, problem = project_facts([profile] if profile else [])
+    with ThreadPoolExecutor() as pool:  # processes, which one waits for
+        imported = pool.submit(import_facts)
+        profiles, problem = project_facts([profile] if profile else [])
+    broken, device = imported.result()
     shown = profile or DEFAULT
     default_data = profiles.get(shown, {}).get("data") or f"data/{Path(shown).stem}"
     folders = (PACKAGE / "profiles", Path.cwd() / "profiles", ROOT / "profiles")
@@ -73,9 +76,19 @@ def gather(profile: str) -> dict:
              "network": {"reachable": any(host["answers"] for host in hosts) if hosts else None,
                          "hosts": hosts},
              "profiles": profiles, "profiles_problem": problem}
+    excuse_read_only_data(facts)
     facts["problems"] = find_problems(facts)
     facts["status"] = exit_status(facts)
     return facts
+
+
+def excuse_read_only_data(facts: dict) -> None:
+    """Turn a problem of the data folder into a warning where all data are there already."""
+    profile = facts["profiles"].get(facts["profile"])
+    if profile and all(check["state"] == "readable" for check in profile["checks"]):
+        for folder in facts["folders"]:
+            if folder["name"] == "data" and folder["problem"]:
+                folder.update(warning=folder["problem"], problem="", remedy="")
 
 
 def find_problems(facts: dict) -> list[dict]:
@@ -120,6 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
                         f"given, all are listed, and {DEFAULT} decides the status")
     parser.add_argument("--json", action="store_true", help="the same as JSON, for bug reports")
     options = parser.parse_args(arguments)
+    if not options.json:
+        sys.stderr.write("Looking at packages, data and weights; some ten seconds ...\n")
     facts = gather(options.profile)
     text = json.dumps(facts, indent=1) if options.json else render(facts)
     encoding = sys.stdout.encoding or "ascii"

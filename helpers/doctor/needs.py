@@ -135,8 +135,14 @@ def _language_twice(profile: Profile) -> list[Need]:
 
 
 def _emergence(profile: Profile) -> list[Need]:
-    regions = profile.language and profile.language.regions
-    return [*_language(profile), *(_cohort(profile) if regions else ())]
+    spec = profile.language
+    if spec is None:
+        return _tables(profile, "language")
+    # Where the training was recorded, one trained network stands for the others.
+    shown = [spec.conditions[spec.language]] if spec.record and spec.language else []
+    return [*_images(spec.images), *_networks(*shown)[:1],
+            *(_networks(*spec.conditions.values()) if not shown else ()),
+            *(_cohort(profile) if spec.regions else ())]
 
 
 def _everything(profile: Profile) -> Iterable[Need]:

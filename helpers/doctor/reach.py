@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from helpers.core.paths import PACKAGE
 
 TIMEOUT_S = 2.0
-TABLES = ("datasets/sources.toml", "networks/registry.toml")
+TABLES = {"fetch:": "datasets/sources.toml", "": "networks/registry.toml"}
+"""What stands before a name in a profile -> the file that lists such names."""
 
 
 def addresses(profile_text: str) -> list[str]:
@@ -25,11 +26,10 @@ def addresses(profile_text: str) -> list[str]:
     profile has of its own count, too.
     """
     known: dict[str, str] = {}
-    for name in TABLES:
+    for prefix, name in TABLES.items():
         for key, table in tomllib.loads((PACKAGE / name).read_text(encoding="utf-8")).items():
-            known[key] = str(table.get("url", "")).split(" ")[0]
-    names = re.findall(r'"(?:fetch:)?([^"\s]+)"', profile_text)
-    urls = [known.get(name, name) for name in names]
+            known[prefix + key] = str(table.get("url", "")).split(" ")[0]
+    urls = [known.get(name, name) for name in re.findall(r'"([^"\s]+)"', profile_text)]
     hosts = {urlsplit(url).netloc: url for url in reversed(urls) if url.startswith("http")}
     return sorted(hosts.values())
 

@@ -21,10 +21,10 @@ def render(facts: dict) -> str:
         lines += ["", *_matrix(profiles, facts)]
     if shown:
         lines += ["", *_profile(facts["profile"], shown, facts)]
-    others = ", ".join(name for name in profiles if name != facts["profile"])
+    others = [name for name in profiles if name != facts["profile"]]
     if others:
-        lines += ["", f"What the others lack, and what to do: make doctor PROFILE=<{others}>, or "
-                  "python -m helpers.doctor --profile <name>"]
+        lines += ["", f"What {', '.join(others)} lack, and what to do: make doctor "
+                  f"PROFILE={others[0]}, or python -m helpers.doctor --profile {others[0]}"]
     return "\n".join(lines)
 
 
@@ -47,8 +47,10 @@ def _machine(facts: dict) -> Iterator[str]:
                    f"{folder['name']}: {folder['path']}" + (f"  – {note}" if note else ""))
     hosts = facts["network"]["hosts"]
     silent = [host["host"] for host in hosts if not host["answers"]]
+    n_owners = f"{len(hosts)} owners of data and weights"
     yield _row("Network", "not needed: nothing is downloaded" if not hosts else
-               f"{len(hosts) - len(silent)} of {len(hosts)} owners of data and weights answer"
+               f"offline: none of {n_owners} answers" if len(silent) == len(hosts) else
+               f"{len(hosts) - len(silent)} of {n_owners} answer"
                + (f"; not {', '.join(silent)}" if silent else ""))
 
 
@@ -75,6 +77,7 @@ def _matrix(profiles: dict, facts: dict) -> Iterator[str]:
     for row in range(len(profiles[names[0]]["notebooks"])):
         ones = [profiles[name]["notebooks"][row] for name in names]
         yield f"{ones[0]['stem']:34}" + "".join(f"{_short(one, facts):>18}" for one in ones)
+    yield "needs 2: two things are missing that only you can bring, or mend"
 
 
 def _short(one: dict, facts: dict) -> str:
@@ -99,29 +102,41 @@ def _profile(name: str, profile: dict, facts: dict) -> Iterator[str]:
     if profile["seconds_first"]:
         yield (f"  first run of all about {_duration(profile['seconds_first'])} on "
                f"{facts['system']['cores']} cores; again: seconds, if nothing changed")
-    memory = max((one["memory_gb"] for one in notebooks), default=0)
     disk = sum(one["disk_gb"] for one in notebooks)
-    yield f"  memory up to {memory:g} GB a notebook; {disk:g} GB of disk for results in all"
-    yield ""
+    yield f"  {disk:g} GB of disk for results in all"
+    yield f"\n  {'notebook':31} {'time':>7}  memory   state"
     for one in notebooks:
         yield from _notebook(one, facts)
+    sources = sorted({one["seconds_source"] for one in notebooks})
+    yield from _wrap(f"Time where nothing is computed yet: {'; '.join(sources)}.", 2, 2)
     yield ""
-    for check in sorted(profile["checks"], key=lambda check: list(MARKS).index(check["state"]),
-                        reverse=True):
-        yield from _check(check)
+    yield from _checks(profile["checks"])
+
+
+def _checks(checks: list[dict]) -> Iterator[str]:
+    """Yield what is wrong at length, what is there in short, networks by their names alone."""
+    for state in reversed(MARKS):
+        found = [check for check in checks if check["state"] == state]
+        wrong = state in ("absent", "broken")
+        for check in found:
+            if wrong or check["kind"] != "network" or check["download"]:
+                yield from _check(check)
+        names = [check["name"] for check in found
+                 if check["kind"] == "network" and not (wrong or check["download"])]
+        if names:
+            yield from _wrap(f"{MARKS[state]:16}networks {', '.join(names)}", 2, 18)
 
 
 def _notebook(one: dict, facts: dict) -> Iterator[str]:
-    seconds, again = one["seconds_first"], one["seconds_again"]
-    time = (f"{_duration(seconds)} ({one['seconds_source']})" if seconds else "time not recorded")
-    if again and seconds and again < seconds:
-        time += f"; {_duration(again)} with results in the cache"
-    state = "needs " + _names(one["needs"]) if one["needs"] else "runs"
-    if one["downloads"] and not one["needs"]:
+    seconds, state = one["seconds_first"], "runs"
+    if one["needs"]:
+        state = f"needs {_names(one['needs'])}"
+    elif one["downloads"]:
         offline = facts["network"]["reachable"] is False
-        state = ("needs a network for " if offline else "runs, after downloading ") + _names(
+        state = ("needs a network, for " if offline else "runs, after downloading ") + _names(
             one["downloads"])
-    yield from _wrap(f"{one['stem']:32} {state} · {time} · {one['memory_gb']:g} GB", 2, 35)
+    time = f"{_duration(seconds):>7}" if seconds else "      ?"
+    yield from _wrap(f"{one['stem']:31} {time}  {one['memory_gb']:4g} GB  {state}", 2, 52)
 
 
 def _names(needs: list[dict]) -> str:
