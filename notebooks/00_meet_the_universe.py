@@ -382,7 +382,8 @@ one = "one training of each network"
 pixel_accuracy = domain_accuracy.loc["raw pixels"]
 claims.count(f"Raw pixels do not give the {number_word(len(domains))} domains away",
              round(pixel_accuracy[["linear", "knn"]].max() * n_test), n_test, "below",
-             2 / len(domains), absent="twice the chance of two domains is all" * (len(domains) < 3),
+             2 / len(domains),
+             absent="with two domains, twice the chance is every image" * (len(domains) < 3),
              of="images whose domain the better of the two readers finds; twice the chance",
              source="beyond the papers", paper="not reported")
 gain, *span = difference_interval(*(count for name in (main, untrained) for count in (

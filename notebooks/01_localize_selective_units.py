@@ -570,6 +570,7 @@ claims.judge(
     "The randomly initialised control's selective units do not generalise to independent images",
     *minus(2 / len(intact), kept[network_spec.untrained]["all"]), "below 0",
     n=f"{n_same} of {n_control} units, chance 1 in {len(intact)}",
+    absent="with two domains, twice the chance is every unit" * (len(intact) < 3),
     of="fraction of all layers' and domains' units that prefer the same domain again, "
     "minus twice the chance (1 / number of domains), bootstrap over images, as units are "
     "correlated", source="published control, confounded there (see the authors' nb1)",

@@ -3,58 +3,88 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import matplotlib
 import pytest
+import torch
 from support.domain_worlds import WORLDS, write_domain_world
 
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures import style
+from helpers.lesions import statistics as lesion_statistics
+from helpers.selectivity.generalisation import same_preference_interval
+from helpers.selectivity.split_half import overlap_p
 
-NOTEBOOKS = ("00", "01", "02", "03", "04", "13", "14", "15")
 VERDICTS = {"supported", "contradicted", "inconclusive", "not testable here"}
+TESTED = {"four": {"faces", "bodies", "objects", "scenes"}, "own": {"faces", "bodies", "scenes"},
+          "two": {"faces", "scenes"}}
+"""World -> domains of panel D of figure 01: what both image sets have."""
+RUNS = [(world, number) for world, numbers in {
+    "own": ("00", "01", "02", "03", "04", "13", "14", "15"), "four": ("01", "02", "03"),
+    "two": ("00", "01", "02", "03", "13", "15")}.items() for number in numbers]
+Run = Callable[[str, str], dict]
 
 
 @pytest.fixture
-def run(private, monkeypatch) -> Callable[[str, str], dict]:
+def run(private, monkeypatch) -> Run:
     """Return a function that runs a notebook in a world, and returns what it saved."""
     matplotlib.use("agg")
-    monkeypatch.syspath_prepend(ROOT / "tests")
-    yield lambda number, world: _run(private, number, world)
+    monkeypatch.setitem(same_preference_interval.__kwdefaults__, "n_resamples", 49)
+    monkeypatch.setitem(overlap_p.__kwdefaults__, "n_permutations", 19)
+    monkeypatch.setattr(lesion_statistics, "N_RESAMPLES", 49)
+
+    def run_notebook(world: str, number: str) -> dict:
+        profile = private / f"{world}.toml"
+        if not profile.exists():
+            write_domain_world(private, world)
+        source = next((ROOT / "notebooks").glob(f"{number}_*.py"))
+        text = source.read_text(encoding="utf-8")
+        assert 'profile = "demo"' in text
+        text = text.replace('profile = "demo"', f"profile = {str(profile)!r}")
+        exec(compile(text, source.stem, "exec"), {"__name__": "__main__"})
+        path = private / "figures" / f"{source.stem}.json"
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    yield run_notebook
     style.add_domains(())
 
 
-def _run(private, number: str, world: str) -> dict:
-    profile = private / f"{world}.toml"
-    if not profile.exists():
-        write_domain_world(private, world)
-    source = next((ROOT / "notebooks").glob(f"{number}_*.py"))
-    text = source.read_text(encoding="utf-8")
-    assert 'profile = "demo"' in text
-    text = text.replace('profile = "demo"', f"profile = {str(profile)!r}")
-    exec(compile(text, source.stem, "exec"), {"__name__": "__main__"})
-    return json.loads((private / "figures" / f"{source.stem}.json").read_text(encoding="utf-8"))
+@pytest.mark.slow
+@pytest.mark.parametrize(("world", "number"), RUNS)
+def test_a_notebook_analyses_the_domains_that_the_localizer_has(world, number, run, private):
+    saved = run(world, number)
+    assert saved["claims"]
+    assert {claim["verdict"] for claim in saved["claims"]} <= VERDICTS
+    lacking = [claim for claim in saved["claims"] if "has no images of the domain" in claim["run"]]
+    assert {claim["verdict"] for claim in lacking} <= {"not testable here"}
+    if number == "01":
+        assert lacking[0]["statement"].startswith("A network trained by contrast")
+        assert "characters" in lacking[0]["run"]
+        panel = (private / "figures" / "01_localize_selective_units-D.csv").read_text()
+        assert {line.split(",")[1] for line in panel.splitlines()[1:]} == TESTED[world] | {"all"}
+        counted = {name.rpartition(", ")[2] for name in saved["numbers"] if name.startswith("t of")}
+        assert counted == WORLDS[world].keys() - {"scrambled", "objects"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("world", ["four", "own", "two"])
-def test_every_notebook_runs_on_the_domains_that_the_localizer_has(world, run, private):
-    saved = {number: run(number, world) for number in NOTEBOOKS}
-    for number, content in saved.items():
-        assert content["claims"], number
-        assert {claim["verdict"] for claim in content["claims"]} <= VERDICTS
-    lacking = {number: [claim for claim in content["claims"] if "has no images of" in claim["run"]]
-               for number, content in saved.items()}
-    assert lacking["01"]
-    for number, claims in lacking.items():
-        assert {claim["verdict"] for claim in claims} <= {"not testable here"}, number
-    by_layer = next(value for name, value in saved["01"]["numbers"].items()
-                    if name.startswith("selective share, "))
-    assert by_layer
-    drawn = (private / "figures" / "01_localize_selective_units-D.csv").read_text()
-    shared = {"four": WORLDS["four"].keys() - {"scrambled"}, "own": {"faces", "bodies", "scenes"},
-              "two": {"faces", "scenes"}}[world]
-    assert {line.split(",")[1] for line in drawn.splitlines()[1:]} == shared | {"all"}
+@pytest.mark.parametrize("number", ["00", "01", "02", "03", "13", "14", "15"])
+def test_one_domain_is_refused_before_a_network_sees_an_image(number, run, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a forward pass")
+
+    monkeypatch.setattr(torch.nn.Module, "__call__", refuse)
+    with pytest.raises(LabError, match="one intact domain: tools"):
+        run("one", number)
+
+
+@pytest.mark.slow
+def test_regions_of_other_domains_alone_are_refused_before_work_begins(run, private, monkeypatch):
+    path = write_domain_world(private, "own")
+    text = path.read_text()
+    path.write_text(text.replace('["EBA", "PPA"]', '["VWFA-1"]').replace(
+        '[encoding."single_domain_rois"]\n"FFA-2" = "faces"', '[encoding."single_domain_rois"]'))
+    monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_, **__: pytest.fail("forward pass"))
+    with pytest.raises(LabError, match=r"regions that respond to others: VWFA-1 \(characters\)"):
+        run("own", "03")
