@@ -332,7 +332,7 @@ for axes, domain, row, probe_set in zip(scatters, core, rows, main.most_impaired
     plots.deficit_scatter(axes, activation[0, row], -100 * deficit[0, row], domain,
                           np.array(groups.domains) == domain, probe_set, activation_r[domain])
 scatters[0].set_ylabel(f"change in top-{spec.top_k}\naccuracy (points)")
-style.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
+style.panel_letter(scatters[0], "A", x=-0.05 * len(core), y=1.12)
 style.top_legend(figure, plots.class_handles(core), ncols=min(len(core) + 2, 6))
 
 # %% [markdown]
@@ -344,7 +344,7 @@ for axes, domain, probe_set, line in zip(strips, core, main.most_impaired, names
     examples = [images.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
                 for group in probe_set[:n_shown]]
     plots.most_impaired_examples(axes, examples, line[:n_shown], domain)
-style.panel_letter(strips[0], "B", x=-0.08, y=1.08)
+style.panel_letter(strips[0], "B", x=-0.02 * len(core), y=1.08)
 middle = figure_rows[2].subgridspec(1, 2, width_ratios=[1.9, 1], wspace=0.3).subplots()
 plots.dissociation_bars(middle[0], main.mean, main.sem, core, random_deficit)
 middle[0].set_title(f"each set of {k_main} of {len(groups)} {group_word}, under each lesion")

@@ -108,7 +108,7 @@ def add_domains(domains: Iterable[str]) -> None:
         for name in table.keys() - _NAMED:
             del table[name]
     own = [domain for domain in dict.fromkeys(domains) if domain not in COLOURS]
-    scrambled = [domain for domain in own if domain.startswith("scrambled")]
+    scrambled = [domain for domain in own if domain.casefold().startswith("scrambled")]
     looks = [FURTHER_DOMAINS[(n + n // len(FURTHER_DOMAINS)) % len(FURTHER_DOMAINS)][1:]
              for n in range(len(own))]
     colours = cycle(colour for colour, _, _ in FURTHER_DOMAINS)

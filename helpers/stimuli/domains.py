@@ -23,7 +23,8 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 def intact_domains(domains: Iterable[str]) -> tuple[str, ...]:
     """Return the domains that are not scrambled: the paper's in its order, then the others."""
-    present = [domain for domain in dict.fromkeys(domains) if not domain.startswith(SCRAMBLED)]
+    present = [domain for domain in dict.fromkeys(domains)
+               if not domain.casefold().startswith(SCRAMBLED)]
     return (*(domain for domain in DOMAINS if domain in present),
             *(domain for domain in present if domain not in DOMAINS))
 
@@ -72,7 +73,8 @@ def require_domains(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageS
             expected="at least two domains, since a unit is selective for a domain if it responds "
             f"less to every other; the paper has {', '.join(DOMAINS)}, and others may be named",
             remedy="put images of another domain into a folder of their own, and give every class "
-            f"folder its domain in {CLASSES_FILE} (layout 'imagefolder')")
+            f"folder its domain in {CLASSES_FILE} (layout 'imagefolder'), or every row in the "
+            "column domain (layout 'table')")
     counts = Counter(zip(images.domains, images.halves.tolist()))
     few = {domain: [counts[domain, half] for half in (0, 1)] for domain in images.domain_names
            if min(counts[domain, half] for half in (0, 1)) < min_images}
@@ -82,5 +84,6 @@ def require_domains(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageS
                 f"{domain} {first} + {second}" for domain, (first, second) in few.items()),
             expected=f"at least {min_images} images of every domain in each half (the halves are "
             "every second image of each class folder), and better some dozens",
-            remedy="add images, or count the class folder to another domain in " + CLASSES_FILE)
+            remedy="add images, or count their class to another domain, in "
+            f"{CLASSES_FILE} or in the column domain of the table")
     return images

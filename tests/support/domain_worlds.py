@@ -30,8 +30,6 @@ SECOND_SETS = {"own": ("faces", "bodies", "scenes"), "four": ("tools", "faces")}
 """World -> domains of its second image set; the localizer's halves serve where it has none, or one
 with fewer than two of its domains."""
 N_PER_CLASS, N_CLASSES, SIDE = 8, 48, 24
-ADDED = "fetch:imagenet"
-"""Source of files that are put there by hand."""
 ROIS = ["FFA-1", "EBA", "PPA"]
 
 
@@ -69,9 +67,9 @@ def _profile(world: str) -> dict:
     """Return the demo's profile with these image sets, and fewer of everything that takes time."""
     profile = tomllib.loads((PACKAGE / "profiles" / "demo.toml").read_text())
     profile |= {"name": world, "title": "A test"}
-    profile["image_sets"] = {name: {"layout": "imagefolder", "path": name, "source": ADDED}
-                             for name in ("localizer", *["probe"] * (world in SECOND_SETS),
-                                          "diet", "training_diet")}
+    names = ("localizer", *["probe"] * (world in SECOND_SETS), "diet", "training_diet")
+    profile["image_sets"] = {name: {"layout": "imagefolder", "path": f"data/{name}",
+                                    "source": "local"} for name in names}
     profile["networks"] |= {"compare": ["demo-faces"]}
     profile["lesions"] |= {"n_random": 2, "compare": ["demo-untrained"]}
     profile["channels"] |= {"images": "localizer", "n_per_category": 6,
