@@ -10,6 +10,7 @@ import pytest
 import torch
 from support.domain_worlds import WORLDS, write_domain_world
 
+from helpers import lab
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures import style
@@ -88,3 +89,13 @@ def test_regions_of_other_domains_alone_are_refused_before_work_begins(run, priv
     monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_, **__: pytest.fail("forward pass"))
     with pytest.raises(LabError, match=r"regions that respond to others: VWFA-1 \(characters\)"):
         run("own", "03")
+
+
+def test_a_second_set_with_fewer_than_two_common_domains_is_not_used(private, capsys):
+    path = write_domain_world(private, "four")
+    defining, independent = lab.open(str(path), notebook="99_test").independent_pair()
+    assert defining.root == independent.root and not set(defining.files) & set(independent.files)
+    assert "image set 'probe' has the domains faces, tools" in capsys.readouterr().out
+    path = write_domain_world(private / "other", "own")
+    defining, independent = lab.open(str(path), notebook="99_test").independent_pair()
+    assert defining.root != independent.root
