@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 
 import matplotlib
 import pytest
 import torch
-from support.domain_worlds import WORLDS, write_domain_world
+from support.domain_worlds import WORLDS, dump_toml, write_domain_world
 
 from helpers import lab
 from helpers.core.errors import LabError
@@ -83,9 +84,9 @@ def test_one_domain_is_refused_before_a_network_sees_an_image(number, run, monke
 @pytest.mark.slow
 def test_regions_of_other_domains_alone_are_refused_before_work_begins(run, private, monkeypatch):
     path = write_domain_world(private, "own")
-    text = path.read_text()
-    path.write_text(text.replace('["EBA", "PPA"]', '["VWFA-1"]').replace(
-        '[encoding."single_domain_rois"]\n"FFA-2" = "faces"', '[encoding."single_domain_rois"]'))
+    profile = tomllib.loads(path.read_text())
+    profile["encoding"] |= {"curve_rois": ["VWFA-1"], "single_domain_rois": {}}
+    path.write_text(dump_toml(profile))
     monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_, **__: pytest.fail("forward pass"))
     with pytest.raises(LabError, match=r"regions that respond to others: VWFA-1 \(characters\)"):
         run("own", "03")
