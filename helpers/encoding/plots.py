@@ -150,7 +150,7 @@ def pool_matrix(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: 
     fraction = means.div(best, axis=0).clip(lower=0)
     image = axes.imshow(fraction, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(means.to_numpy()):
-        dark = not fraction.iloc[row, column] > 0.55
+        dark = fraction.iloc[row, column] <= 0.55  # no pool above 0: NaN, a white cell
         axes.text(column, row, f"{value:.2f}".replace("0.", ".") if np.isfinite(value) else "–",
                   ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
     for row, roi in enumerate(rois):
