@@ -253,11 +253,19 @@ def test_fewer_than_four_images_are_refused(tmp_path):
         make_six_category_localizer(localizer)
 
 
-def test_a_localizer_without_a_domain_is_refused(folder):
+def test_a_localizer_without_a_domain_has_the_sets_of_the_others(folder):
     localizer = floc(folder)
-    bodiless = localizer.select([i for i, of in enumerate(localizer.domains) if of != "bodies"])
-    with pytest.raises(LabError, match="0 images of bodies"):
-        make_six_category_localizer(bodiless)
+    wordless = localizer.select([i for i, of in enumerate(localizer.domains)
+                                 if of not in ("bodies", "characters")])
+    assert make_six_category_localizer(wordless).domain_names == (
+        "faces", "scenes", "scrambled scenes")
+
+
+def test_a_localizer_of_one_domain_is_refused(folder):
+    localizer = floc(folder)
+    faces = localizer.select([i for i, of in enumerate(localizer.domains) if of == "faces"])
+    with pytest.raises(LabError, match="one intact domain: faces"):
+        make_six_category_localizer(faces)
 
 
 def test_numbers_alone_are_no_words(folder):
