@@ -81,7 +81,8 @@ def test_planted_regions_are_found_and_noise_is_not(folder, planted):
     encoding = found.encoding.set_index(["layer", "roi"])
     assert encoding.loc[("relu#2", "driven"), "r"] > 0.6 > 0.45 > abs(
         encoding.loc[("relu#2", "noise"), "r"])
-    assert found.rsa.set_index(["layer", "roi"]).loc[("relu#2", "driven"), "spearman_r"] > 0.6
+    rsa = found.rsa.set_index(["layer", "roi"])["spearman_r"]
+    assert rsa["relu#2", "driven"] > 0.3 > abs(rsa["relu#2", "noise"])
     assert list(found.encoding["layer"].unique()) == ["conv", "relu#2"]
     assert set(found.encoding["n_voxels"]) == {6, 4} and set(found.rsa["n_images"]) == {N}
     assert found.encoding[["noise_ceiling", "r_corrected"]].isna().all(None)
