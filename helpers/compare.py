@@ -71,8 +71,9 @@ class Comparison:
 
 def compare(model: nn.Module | Network | str | Callable[[], nn.Module], layers: Sequence[str],
             images: object, responses: NDArray, *, rois: object = None,
-            labels: Sequence[str] | None = None, ncsnr: NDArray | None = None,
-            n_repeats: int | None = None, preprocessing: Preprocessing | None = None,
+            labels: Sequence[str] | None = None, localizer: object = None,
+            ncsnr: NDArray | None = None, n_repeats: int | None = None,
+            preprocessing: Preprocessing | None = None,
             alpha: float = ALPHA, batch_size: int = 64, seed: int = 0) -> Comparison:
     """Compare some layers of a network with the responses of a participant to the same images.
 
@@ -93,6 +94,8 @@ def compare(model: nn.Module | Network | str | Callable[[], nn.Module], layers: 
         Without it all voxels are one region, "all".
     labels : sequence of str, optional
         Category of each image; without it, the domains of the image set.
+    localizer : path or ImageSet, optional
+        Other images, with categories, on which selectivity is tested; ``images`` then need none.
     ncsnr : array, shape (n_voxels,), optional
         Noise-ceiling signal-to-noise ratio of single trials; NaN where it is not known.
     n_repeats : int, optional
@@ -113,13 +116,19 @@ def compare(model: nn.Module | Network | str | Callable[[], nn.Module], layers: 
         with a row per image; if the network or the callable raises; if images, labels, responses,
         regions or ncsnr differ in number, or there are too few images or categories.
     """
-    stimuli = check_images(images, labels)
+    own = localizer is None
+    stimuli = check_images(images, labels, labelled=own)
+    shown = stimuli if own else check_images(localizer, None)
     measured = check_responses(responses, rois, ncsnr, n_repeats, len(stimuli.source))
     network = open_own_network(model, layers, preprocessing)
     folds = make_folds(len(stimuli.source), seed=seed)
     rows: dict[str, list] = {"selectivity": [], "encoding": [], "rsa": []}
-    for layer, activations in _iter_activations(network, stimuli, batch_size):
-        rows["selectivity"] += _selectivity_rows(layer, activations, stimuli, alpha)
+    for layer, activations in _iter_activations(network, shown, batch_size):
+        rows["selectivity"] += _selectivity_rows(layer, activations, shown, alpha)
+        if own:
+            rows["encoding"] += _encoding_rows(layer, activations, measured, folds)
+            rows["rsa"] += _rsa_rows(layer, activations, measured)
+    for layer, activations in () if own else _iter_activations(network, stimuli, batch_size):
         rows["encoding"] += _encoding_rows(layer, activations, measured, folds)
         rows["rsa"] += _rsa_rows(layer, activations, measured)
     order = {layer: i for i, layer in enumerate(network.paths)}

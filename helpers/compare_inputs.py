@@ -37,7 +37,7 @@ DATA = "data"
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images, and the category of each."""
+    """Images, and the category of each; none where no category is needed."""
 
     source: ImageSource
     labels: tuple[str, ...]
@@ -84,12 +84,18 @@ class OwnNetwork:
 
 # ---- images --------------------------------------------------------------------------------------
 
-def check_images(images: object, labels: Sequence[str] | None) -> LabelledImages:
+def check_images(images: object, labels: Sequence[str] | None, *,
+                 labelled: bool = True) -> LabelledImages:
     """Open images and give each its category, refusing too few of either.
 
-    Parameters are those of `helpers.compare.compare`.
+    Parameters are those of `helpers.compare.compare`; ``labelled``: whether categories are needed.
     """
-    source = images if isinstance(images, ImageSource) else _open_images(images, labels)
+    source = images if isinstance(images, ImageSource) else _open_images(images, labels, labelled)
+    if len(source) < MIN_IMAGES:
+        raise LabError(f"{len(source)} images", expected=f"{MIN_IMAGES} or more",
+                       remedy="add images: each of five folds tests three or more")
+    if not labelled:
+        return LabelledImages(source, ())
     if labels is None and not isinstance(source, ImageSet):
         raise LabError(f"{len(source)} images without categories",
                        expected="a category for each of them",
@@ -99,9 +105,6 @@ def check_images(images: object, labels: Sequence[str] | None) -> LabelledImages
         raise LabError(f"{len(names)} labels and {len(source)} images",
                        expected="one label for each image, in their order",
                        remedy="correct labels=")
-    if len(names) < MIN_IMAGES:
-        raise LabError(f"{len(names)} images", expected=f"{MIN_IMAGES} or more",
-                       remedy="add images: each of five folds tests three or more")
     counts = Counter(names)
     small = [name for name, n in counts.items() if n < MIN_PER_CATEGORY]
     if len(counts) < 2 or small:
@@ -113,10 +116,10 @@ def check_images(images: object, labels: Sequence[str] | None) -> LabelledImages
     return LabelledImages(source, names)
 
 
-def _open_images(images: object, labels: Sequence[str] | None) -> ImageSource:
+def _open_images(images: object, labels: Sequence[str] | None, labelled: bool) -> ImageSource:
     if isinstance(images, str | Path):
         folder = Path(images)
-        if labels is not None and folder.is_dir() and not subfolders(folder):
+        if (labels is not None or not labelled) and folder.is_dir() and not subfolders(folder):
             return _files([folder / name for name in list_images(folder)], folder)
         return image_folder(folder)
     if not isinstance(images, Sequence) or not all(isinstance(path, str | Path) for path in images):

@@ -85,7 +85,7 @@ def test_planted_regions_are_found_and_noise_is_not(folder, planted):
     assert rsa["relu#2", "driven"] > 0.3 > abs(rsa["relu#2", "noise"])
     assert list(found.encoding["layer"].unique()) == ["conv", "relu#2"]
     assert set(found.encoding["n_voxels"]) == {6, 4} and set(found.rsa["n_images"]) == {N}
-    assert found.encoding[["noise_ceiling", "r_corrected"]].isna().all(None)
+    assert found.encoding[["noise_ceiling", "r_corrected"]].isna().all(axis=None)
 
 
 def test_rsa_is_that_of_scipy(folder, planted):
@@ -169,6 +169,18 @@ def test_layers_that_do_not_fit_into_memory_together(folder, planted, monkeypatc
                                       getattr(apart, name).to_numpy(str))
 
 
+def test_another_localizer(folder, planted, tmp_path):
+    images = image_folder(folder)
+    for i, name in enumerate(images.files):
+        (tmp_path / f"{i}.png").write_bytes((images.root / name).read_bytes())
+    one = compare(build(), ["conv"], folder, planted, preprocessing=SMALL)
+    two = compare(build(), ["conv"], tmp_path, planted, localizer=folder, preprocessing=SMALL)
+    for name in ("selectivity", "encoding", "rsa"):
+        assert getattr(one, name).equals(getattr(two, name))
+    with pytest.raises(LabError, match="no folder"):
+        compare(build(), ["conv"], tmp_path, planted, localizer="nowhere", preprocessing=SMALL)
+
+
 def test_the_model_is_left_as_it_was(folder, planted):
     model = build().train()
     compare(model, ["head"], folder, planted, preprocessing=SMALL)
@@ -231,8 +243,9 @@ def test_three_images_and_files_without_labels(folder, planted):
     three = [folder / "dark" / f"{i}.png" for i in range(3)]
     with pytest.raises(LabError, match="3 images(?s:.)*15 or more"):
         compare(build(), ["conv"], three, planted[:3], labels=["a", "a", "b"])
-    with pytest.raises(LabError, match="3 images without categories"):
-        compare(build(), ["conv"], Files(three), planted[:3])
+    with pytest.raises(LabError, match="24 images without categories"):
+        compare(build(), ["conv"], Files([folder / "dark" / f"{i}.png" for i in range(12)] * 2),
+                planted[:24])
     with pytest.raises(LabError, match="no file"):
         compare(build(), ["conv"], [*three, folder / "none.png"], planted[:4], labels=["a"] * 4)
 

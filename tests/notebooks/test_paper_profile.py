@@ -269,7 +269,7 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "REAL data" in said and "VERDICT" in said.upper()
     assert (world / "figures" / f"{source.stem}.png").stat().st_size > 10_000
-    fetched = {path.name for path in (world / "data" / "networks").iterdir()}
+    fetched = {path.name for path in (world / "data").glob("networks/*")}
     profile = load_profile("paper")
     shows_main = ".main" in text or "laboratory.network(" in text
     opened = {profile.networks.main} if shows_main else set()
