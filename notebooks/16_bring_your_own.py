@@ -292,8 +292,8 @@ figure = style.new_figure(
     2.9, "Three panels with the layers early, middle and late on the x axis; filled dots and a "
     "solid line: trained networks, open dots and a dashed line: the same networks untrained. A: "
     "proportion of selective units, all domains together. B: held-out correlation of predicted and "
-    "measured responses, mean over regions. C: rank correlation of the RDMs of layer and region, mean "
-    "over regions.")
+    "measured responses, mean over regions. C: rank correlation of the RDMs of layer and region, "
+    "mean over regions.")
 panels = figure.subplots(1, 3)
 figure.subplots_adjust(left=0.08, right=0.985, top=0.78, bottom=0.19, wspace=0.42)
 per_layer = {"A": (total, "proportion"), "B": (encoding, "r"), "C": (rsa, "spearman_r")}
