@@ -320,6 +320,7 @@ for panel, title, words in zip(panels, ("How many units?", "Which layer predicts
                                         "Which layer is similar?"),
                                ("selective units", "held-out r", "similarity (ρ)")):
     panel.set(title=title, ylabel=words, xlabel="layer")
+panels[0].set_ylim(bottom=0)
 style.percent_axis(panels[0].yaxis)
 handles = [panels[0].plot([], [], look, marker="o", color="0.2", markerfacecolor=face,
                           markersize=3.5, label=f"{network}, n = {n_seeds}")[0]
