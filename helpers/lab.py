@@ -6,14 +6,15 @@
 
 Whatever is missing is drawn, or fetched after its size and terms were shown. Cohorts, decoders and
 readouts are opened by the packages that analyse them. ``python -m helpers.lab prepare`` makes
-everything available beforehand.
+everything available beforehand, ``python -m helpers.lab layers`` lists the layers of networks.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -28,15 +29,26 @@ from helpers.core.errors import LabError, one_of
 from helpers.core.machine import machine
 from helpers.core.paths import ROOT, data_dir
 from helpers.core.provenance import Provenance
-from helpers.datasets.prepare import Spec, ensure_available
+from helpers.datasets.prepare import Spec, ensure_available, locate
+from helpers.networks.named_layers import (
+    architecture_builder,
+    check_named_layers,
+    check_readouts,
+    fill_in_layers,
+    list_layers,
+    named_layers,
+)
 from helpers.networks.network import Network, load_network, select_device
-from helpers.networks.registry import get_entry, seed_names
+from helpers.networks.own_networks import own_entries
+from helpers.networks.registry import NetworkEntry, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.folders import subfolders
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 
 DIGEST_DIGITS = 12
+LESIONS = "02"
+"""The notebook that opens readouts."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +123,15 @@ class Laboratory:
                          for half in (0, 1))
         return first, second
 
+    def entry(self, name: str) -> NetworkEntry:
+        """Look a network up: one of the registry, or of the profile's tables [network.<name>]."""
+        return get_entry(name, own_entries(self.profile))
+
     def network(self, name: str) -> Network:
-        """Open a network of the registry by name, after making its weights available."""
-        registry_entry = get_entry(name)
-        weights = weights_file(name, self.data, seed=self.profile.seed)
-        network = load_network(registry_entry, weights, seed=self.profile.seed, device=self.device)
+        """Open a network by name, after making its weights available."""
+        entry = self.entry(name)
+        weights = weights_file(entry, self.data, seed=self.profile.seed)
+        network = load_network(entry, weights, seed=self.profile.seed, device=self.device)
         self.record(name, network.digest)
         return network
 
@@ -152,7 +168,55 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     code = text_digest(code_digest(direct_imports(text)) + text)[:8]
     provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code,
                             machine=machine())
-    return Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
+    laboratory = Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
+    return replace(laboratory, profile=check_networks(laboratory, notebook[:2]))
+
+
+def check_networks(laboratory: Laboratory, notebook: str = "") -> Profile:
+    """Open the own networks of a profile, and check the layers that it names for a notebook.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+        Not changed: what is only checked is not recorded.
+    notebook : str
+        Its number; empty: all.
+
+    Returns
+    -------
+    Profile
+        With the layers of the main figures, where they were left out.
+
+    Raises
+    ------
+    LabError
+        If an own network cannot be opened, or a network lacks a layer that is named.
+    """
+    profile = laboratory.profile
+    trial = replace(laboratory, provenance=replace(laboratory.provenance, inputs={}))
+    for name in profile.network:
+        trial.network(name)
+    build_network = architecture_builder(profile)
+    check_named_layers([its for its in named_layers(profile)
+                        if not notebook or notebook in its.notebooks], build_network)
+    if notebook in ("", LESIONS):
+        for spec in filter(None, (profile.lesions, profile.readout)):
+            _check_part(laboratory, spec.images, spec.part)
+        check_readouts(profile, build_network)
+    return replace(profile, networks=fill_in_layers(profile.networks, build_network))
+
+
+def _check_part(laboratory: Laboratory, name: str, part: str) -> None:
+    """Require the part of an image set, where the set is on disk: no network is needed to see it.
+    """
+    spec = laboratory.profile.image_sets.get(name)
+    folder = spec and locate(laboratory.profile, spec, laboratory.data)
+    if folder and part and folder.is_dir() and not (folder / part).is_dir():
+        raise LabError(f"the image set {name!r} has no part {part!r}: {folder / part} is absent",
+                       expected=one_of(sorted(path.name for path in folder.iterdir()
+                                              if path.is_dir())),
+                       remedy="correct `part` in the tables [lesions] and [readout]; empty: the "
+                       "whole set")
 
 
 def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
@@ -187,14 +251,18 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
     jobs = [partial(_prepare_files, profile, name, data)
             for name, spec in profile.sources.items()
             if spec.source not in TRAINING_ONLY and name not in OPTIONAL_SOURCES]
-    jobs += [partial(weights_file, name, data, seed=profile.seed)
+
+    def find(find_files: Callable, name: str, **seed: int) -> object:
+        return find_files(get_entry(name, own_entries(profile)), data, **seed)
+
+    jobs += [partial(find, weights_file, name, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
-    jobs += [partial(readout_file, name, data) for name in with_readout]
+    jobs += [partial(find, readout_file, name) for name in with_readout]
     if profile.language:
-        jobs += [partial(weights_file, one, data, seed=profile.seed)
+        jobs += [partial(find, weights_file, one, seed=profile.seed)
                  for name in profile.language.conditions.values() for one in seed_names(name)]
     if profile.decoding and profile.decoding.network:
-        jobs.append(partial(text_files, profile.decoding.network, data, seed=profile.seed))
+        jobs.append(partial(find, text_files, profile.decoding.network, seed=profile.seed))
     absent = []
     for job in jobs:
         try:
@@ -223,14 +291,19 @@ def parts_of(profile: Profile, name: str) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run ``python -m helpers.lab prepare [--profile NAME]``; return the exit status."""
+    """Run ``python -m helpers.lab prepare`` or ``layers [--profile NAME]``; return the exit status.
+    """
     parser = argparse.ArgumentParser(prog="python -m helpers.lab", description=main.__doc__)
-    parser.add_argument("command", choices=["prepare"])
+    parser.add_argument("command", choices=["prepare", "layers"])
     parser.add_argument("--profile", default="demo")
     options = parser.parse_args(arguments)
+    absent = []
     try:
         profile = load_profile(options.profile)
-        absent = prepare(profile, data_dir(profile.data))
+        if options.command == "layers":
+            sys.stdout.write(list_layers(profile))
+        else:
+            absent = prepare(profile, data_dir(profile.data))
     except LabError as error:
         absent = [error]
     for error in absent:

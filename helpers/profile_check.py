@@ -25,7 +25,16 @@ from helpers.core.paths import format_size
 from helpers.datasets.fetch import load_source
 from helpers.datasets.prepare import Spec, absent_error, find_available, locate
 from helpers.lab import parts_of, read_images
+from helpers.networks.named_layers import (
+    NamedLayers,
+    OpenNetwork,
+    architecture_builder,
+    check_named_layers,
+    check_readouts,
+    named_layers,
+)
 from helpers.networks.network import load_network
+from helpers.networks.own_networks import own_entries
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import find_weights
 from helpers.stimuli.domains import require_domains
@@ -97,6 +106,10 @@ def check_profile(profile: Profile, data: Path) -> list[Check]:
              for name in _named_sets(profile) if name not in profile.image_sets]
     jobs += [(f"network {name!r}", partial(_check_network, profile, name, data))
              for name in _named_networks(profile)]
+    build_network = architecture_builder(profile)
+    jobs += [(f"layers of {its.key}", partial(_check_layers, its, build_network))
+             for its in named_layers(profile)]
+    jobs.append(("readouts", partial(_check_readouts, profile, build_network)))
     return [_attempt(what, job) for what, job in jobs]
 
 
@@ -239,23 +252,30 @@ def _named_networks(profile: Profile) -> list[str]:
     named += [profile.decoding.network] if profile.decoding else []
     if profile.language:
         named += [one for name in profile.language.conditions.values() for one in seed_names(name)]
+    named += profile.network
     return list(dict.fromkeys(filter(None, named)))
 
 
 def _check_network(profile: Profile, name: str, data: Path) -> Check:
-    entry = get_entry(name)
-    weights = find_weights(name, data, seed=profile.seed)
-    if weights is None and entry.trained:
+    entry = get_entry(name, own_entries(profile))
+    weights = find_weights(entry, data, seed=profile.seed)
+    if weights is None and entry.trained and entry.function is None:
         if not entry.url:
             return Check("", ABSENT, str(LabError(
                 f"no weights of {name!r}", expected=f"data/zoo/{entry.file}",
                 remedy="make zoo trains the demo networks again")))
         return Check("", OBTAINABLE, _describe_download(entry.url, entry.bytes, entry.licence))
     network = load_network(entry, weights, seed=profile.seed)
-    shown = [*profile.networks.pies, profile.networks.heat_map_layer]
-    missing = [layer for layer in shown if layer not in network.layers]
-    if name == profile.networks.main and missing:
-        raise LabError(f"{name!r} has no layer {missing[0]!r}", expected=one_of(network.layers),
-                       remedy="correct 'pies' and 'heat_map_layer' in the table [networks]")
-    how = weights.name if weights else "drawn from its seed when it is needed"
+    how = weights.name if weights else ("of its function" if entry.trained else
+                                        "drawn from its seed when it is needed")
     return Check("", READABLE, f"{len(network.layers)} layers, weights {how}")
+
+
+def _check_layers(its: NamedLayers, build_network: OpenNetwork) -> Check:
+    check_named_layers([its], build_network)
+    return Check("", READABLE, f"{', '.join(its.layers)} of {', '.join(its.networks)}")
+
+
+def _check_readouts(profile: Profile, build_network: OpenNetwork) -> Check:
+    check_readouts(profile, build_network)
+    return Check("", READABLE, "published, or trained on images of a fitting size")

@@ -39,6 +39,7 @@ from helpers.exercises import check
 from helpers.figures import schematic, style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.verdicts import CHECK
+from helpers.networks.named_layers import layers_before_readout
 from helpers.selectivity import overview_plots as plots
 from helpers.selectivity import region_maps
 from helpers.selectivity.linear_probes import (
@@ -136,7 +137,9 @@ intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in do
 labels = np.array([domains.index(domain) for domain in intact.domains])
 is_train, is_test = intact.halves == 0, intact.halves == 1
 representations = {"raw pixels": pixel_features(intact)}
-representations |= {name: extract_features(networks[name], intact, layer)
+layer_of = {name: layer if layer in network.layers else layers_before_readout(network)[-1]
+            for name, network in networks.items()}    # another architecture: its last one
+representations |= {name: extract_features(networks[name], intact, layer_of[name])
                     for name in dict.fromkeys([untrained, main, *networks])}
 x = np.asarray(representations[main], float)
 print(f"{layer} of {style.display_name(main)}: {x.shape[0]} images × {x.shape[1]} features")
@@ -197,7 +200,7 @@ def probe_classes(images):
     train_images, test_images = (images.select(np.flatnonzero(images.halves == half))
                                  for half in (0, 1))
     features = {"raw pixels": [pixel_features(part) for part in (train_images, test_images)]}
-    features |= {name: [extract_features(networks[name], part, layer)
+    features |= {name: [extract_features(networks[name], part, layer_of[name])
                         for part in (train_images, test_images)]
                  for name in representations if name in networks}
     names = sorted(set(train_images.categories))

@@ -435,7 +435,8 @@ image = plots.unit_heat_map(heat, z, [(d, len(members), totals.get(d, len(member
                                       for d, members in unit_groups],
                             [(d, independent.domains.count(d)) for d in tested_domains])
 heat.set(xlabel="independent images (number)", ylabel="units (number)",
-         title=f"{layer} of {style.display_name(network_spec.main)}: responses to other images")
+         title=textwrap.fill(f"{layer} of {style.display_name(network_spec.main)}: responses to "
+                             "other images", 60))
 figure.colorbar(image, ax=heat, orientation="horizontal", fraction=0.03, pad=0.13, aspect=40,
                 label="response (z score over images)")
 style.panel_letter(heat, "B", x=-0.2, y=1.02)
@@ -452,7 +453,7 @@ plots.unit_strips(right[0], unit_t, intact)
 right[0].set(ylabel="mean t, independent images", xlabel=f"selective units of {layer}")
 plots.preference_points(right[1], kept, units_by_group, groups, 1 / len(intact))
 right[1].set(ylabel="units with the same preference",
-             xlabel=f"selective units: {layer} (filled), all layers (open)")
+             xlabel=textwrap.fill(f"selective units: {layer} (filled), all layers (open)", 50))
 for panel, letter, title in zip(right, "CD", ("how strong is their preference?",
                                               "how many keep it?")):
     panel.set_title(title, loc="left", pad=14)

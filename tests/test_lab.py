@@ -170,7 +170,7 @@ def test_every_network_of_every_profile_is_registered():
 def test_the_demo_needs_no_download():
     chosen = load_profile("demo").networks
     for name in (chosen.main, chosen.untrained, *chosen.compare):
-        assert weight_files.weights_file(name, ROOT / "nowhere").parent == zoo_dir()
+        assert weight_files.weights_file(get_entry(name), ROOT / "nowhere").parent == zoo_dir()
 
 
 def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypatch):
@@ -181,8 +181,7 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
     digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()[:12]
     listed = replace(plain, url=f"{address}/weights.safetensors", file="weights.safetensors",
                      digest=f"sha256:{digest}")
-    for module in (lab, weight_files):
-        monkeypatch.setattr(module, "get_entry", lambda _name: listed)
+    monkeypatch.setattr(lab, "get_entry", lambda *_: listed)
     laboratory = lab.open(tiny, notebook="none")
     network = laboratory.network("torchvision:squeezenet1_1")
     for name, tensor in network.model.state_dict().items():
@@ -190,8 +189,7 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
 
     (private / "data" / "networks" / "weights.safetensors").unlink()
     wrong = replace(listed, digest="sha256:" + "0" * 10)
-    for module in (lab, weight_files):
-        monkeypatch.setattr(module, "get_entry", lambda _name: wrong)
+    monkeypatch.setattr(lab, "get_entry", lambda *_: wrong)
     with pytest.raises(LabError, match="0000000000"):
         laboratory.network("torchvision:squeezenet1_1")
     assert not (private / "data" / "networks" / "weights.safetensors").exists()
@@ -199,10 +197,9 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
 
 def test_without_a_network_the_message_says_what_to_put_where(private, monkeypatch, capsys):
     listed = replace(get_entry("torchvision:alexnet"), url="http://127.0.0.1:9/alexnet.pth")
-    monkeypatch.setattr(weight_files, "get_entry", lambda _name: listed)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with pytest.raises(LabError) as caught:
-        weight_files.weights_file("torchvision:alexnet", private / "data")
+        weight_files.weights_file(listed, private / "data")
     said = str(caught.value) + capsys.readouterr().out
     for part in ("http://127.0.0.1:9/alexnet.pth", "244 MB", "ImageNet terms",
                  str(private / "data" / "networks")):

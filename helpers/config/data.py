@@ -126,13 +126,23 @@ class ResourceSpec:
 
 @dataclass(**FROZEN)
 class NetworkSpec:
-    """The networks of the figures, by their names in the registry, and the layers shown."""
+    """The networks of the figures, and the layers shown.
+
+    Parameters
+    ----------
+    main, untrained, compare : str, tuple of str
+        Names in the registry, or of the profile's own tables [network.<name>].
+    pies : tuple of str
+        Of the main network, in order of depth; empty: layers with weights, evenly spaced.
+    heat_map_layer : str
+        Of the main network and its control; empty: the last one before the main network's readout.
+    """
 
     main: str
     untrained: str
-    compare: tuple[str, ...]
-    pies: tuple[str, ...]
-    heat_map_layer: str
+    compare: tuple[str, ...] = ()
+    pies: tuple[str, ...] = ()
+    heat_map_layer: str = ""
 
 
 @dataclass(**FROZEN)

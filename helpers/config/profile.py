@@ -20,6 +20,7 @@ from helpers.config.data import (
     ResourceSpec,
     SyntheticSpec,
 )
+from helpers.config.own_network import OwnNetworkSpec
 from helpers.config.shared_concepts import ConceptSpec, DecodingSpec
 from helpers.config.validation import FROZEN, Count, from_table, read_toml, suggest
 from helpers.config.vision_language import LanguageSpec
@@ -48,6 +49,7 @@ class Profile:
     batch_size: Count
     image_sets: dict[str, ImageSetSpec]
     networks: NetworkSpec
+    network: dict[str, OwnNetworkSpec] = field(default_factory=dict)
     lesions: LesionSpec | None = None
     readout: ReadoutSpec | None = None
     channels: ChannelSpec | None = None
@@ -69,8 +71,8 @@ class Profile:
     resources: dict[str, ResourceSpec] = field(default_factory=dict)
     """By number of the notebook; no result depends on them."""
     folder: str = ""
-    """Where relative paths of the source ``local`` begin; empty: the folder of the profile's file.
-    Where files lie decides no result."""
+    """Where relative paths of the source ``local`` begin, and files and modules of own networks;
+    empty: the folder of the profile's file. Where files lie decides no result."""
 
     def __post_init__(self) -> None:
         drawn = [name for name, spec in self.sources.items()

@@ -57,7 +57,7 @@ class EmbeddingSpace:
 
 def open_clip(laboratory: Laboratory, name: str) -> ClipModel:
     """Open the image and the text encoder of a CLIP model of the registry."""
-    files = text_files(name, laboratory.data, seed=laboratory.profile.seed)
+    files = text_files(laboratory.entry(name), laboratory.data, seed=laboratory.profile.seed)
     return load_clip(laboratory.network(name), *files)
 
 

@@ -48,7 +48,7 @@ TRAINING_MARKERS = {"contrastive": "o", "contrastive, variant": "s", "regression
                     "regression, variant": "D", "labels": "^", "captions": "P",
                     "text embeddings": "X", "shuffled": "x", "untrained": ".", "pretrained": "*"}
 TRAINING_OF = {"supervised": "labels", "clip": "captions", "targets": "text embeddings",
-               "none": "untrained"}
+               "none": "untrained", "not stated": "pretrained"}
 """Objective in the registry of networks -> entry of `TRAINING`; all others compare views of images
 and are contrastive."""
 HEMISPHERES = {"left": "#5C2E00", "right": "#C48A4A"}
@@ -123,8 +123,8 @@ def add_domains(domains: Iterable[str]) -> None:
 def display_name(name: str) -> str:
     """Return the name of a domain or of a network in figures."""
     base, _, untrained = name.partition("-untrained")
-    if name not in DISPLAY_NAMES and base in DISPLAY_NAMES and name.endswith("-untrained"):
-        return f"{DISPLAY_NAMES[base]}, untrained"
+    if name not in DISPLAY_NAMES and name.endswith("-untrained"):
+        return f"{DISPLAY_NAMES.get(base, base)}, untrained"
     return DISPLAY_NAMES.get(name, name)
 
 

@@ -10,10 +10,13 @@ import torch
 import torchvision.models as zoo
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 
 from helpers.core.errors import LabError
 from helpers.networks.open_clip_encoders import build_open_clip_image_encoder, list_open_clip_models
+from helpers.networks.own_function import OwnFunction, call_function
 from helpers.networks.small_resnet import SmallResNet
+from helpers.networks.timm_models import build_timm_model, is_timm_model
 
 POOLED_BLOCKS = (1, 2, 5)
 """The blocks that end with a 3 × 3 maximum over steps of two."""
@@ -145,19 +148,22 @@ def _alexnet_gn_names(model: AlexNetGN) -> dict[str, str]:
     return names | ({head_name: "bn"} if head_name else {})
 
 
-def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Module:
-    """Build an untrained network with PyTorch's default initial weights.
+def build(architecture: str, options: Mapping[str, Any], *, seed: int,
+          function: OwnFunction | None = None) -> nn.Module:
+    """Build an untrained network with the architecture's own initial weights.
 
     Parameters
     ----------
     architecture : str
-        One of ``CUSTOM_ARCHITECTURES``, ``torchvision:<model>``, or ``open_clip:<model>``, whose
-        image encoder it is.
+        One of ``CUSTOM_ARCHITECTURES``, ``torchvision:<model>``, ``timm:<model>``, or
+        ``open_clip:<model>``, whose image encoder it is.
     options : mapping
         Keyword arguments of the architecture; for open_clip what differs from the model's own
         configuration.
     seed : int
         Seed of the initial weights; the global random state is left as it was.
+    function : OwnFunction, optional
+        The user's function that builds it, whatever ``architecture`` is.
 
     Returns
     -------
@@ -167,16 +173,20 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     Raises
     ------
     LabError
-        Where the architecture or an option is unknown.
+        Where the architecture or an option is unknown, or a user's function fails.
     """
     kind, _, name = architecture.partition(":")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            if architecture in CUSTOM_ARCHITECTURES:
-                model: nn.Module = CUSTOM_ARCHITECTURES[architecture](**options)
+            if function is not None:
+                model: nn.Module = build_own(function, options)
+            elif architecture in CUSTOM_ARCHITECTURES:
+                model = CUSTOM_ARCHITECTURES[architecture](**options)
             elif kind == "torchvision" and name in list_torchvision_models():
                 model = zoo.get_model(name, weights=None, **options)
+            elif kind == "timm" and is_timm_model(name):
+                model = build_timm_model(name, options)
             elif kind == "open_clip" and name in list_open_clip_models():
                 model = build_open_clip_image_encoder(architecture, options)
             else:
@@ -184,15 +194,36 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
                     *CUSTOM_ARCHITECTURES, *(f"torchvision:{known}"
                                              for known in list_torchvision_models()),
                     *(f"open_clip:{known}" for known in list_open_clip_models())], "architecture")
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError, AssertionError, KeyError) as error:
             raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",
                            expected="options that the architecture knows",
-                           remedy="correct `options` in helpers/networks/registry.toml") from error
+                           remedy="correct `options` in the table of this network") from error
     for module in model.modules():
         if hasattr(module, "inplace"):
             # An in-place ReLU would overwrite the output that a hook on the layer before keeps.
             module.inplace = False
     return model.eval()
+
+
+def build_own(function: OwnFunction, options: Mapping[str, Any]) -> nn.Module:
+    """Let a user's function build a network, in float32.
+
+    Raises
+    ------
+    LabError
+        Where the function cannot be called, or returns no network that can be used.
+    """
+    model = call_function(function, options)
+    where = f"{function.module}:{function.name}"
+    if not isinstance(model, nn.Module):
+        raise LabError(f"{where} returns {type(model).__name__!r}", expected="a torch.nn.Module",
+                       remedy="let the function return the network itself")
+    lazy = [name for name, tensor in model.named_parameters() if is_lazy(tensor)]
+    if lazy:
+        raise LabError(f"{where} returns a network whose {lazy[0]} has no size yet",
+                       expected="sizes that do not wait for the first images",
+                       remedy="pass images through it once within the function")
+    return model.float()
 
 
 def list_torchvision_models() -> list[str]:
@@ -206,5 +237,5 @@ def unknown_name_error(name_given: str, known_names: Sequence[str], category: st
                                     cutoff=0.5) or list(known_names)[:12]
     return LabError(f"the {category} {name_given!r} is unknown",
                     expected=f"a known {category}, for example {', '.join(suggestions)}",
-                    remedy=f"correct the name of the {category}, or add it to "
-                    "helpers/networks/registry.toml")
+                    remedy=f"correct the name of the {category}; a network of your own needs a "
+                    "table [network.<name>] in the profile (docs/own_network.md)")

@@ -215,9 +215,32 @@ def channel_axes(model: nn.Module, layers: Mapping[str, str],
     return output_of_layer
 
 
+def trial_pass(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, list[CallOutput]]:
+    """Run `trace_outputs` for images of a shape: without values, or with black images.
+
+    Some networks compute with the values of their tensors, which a pass without values lacks.
+
+    Raises
+    ------
+    LabError
+        If the network cannot take images of this shape.
+    """
+    try:
+        return trace_outputs(model, torch.empty(TRACE_BATCH_SIZE, *input_shape, device="meta"))
+    except Exception:  # what a pass without values cannot do, a network may do otherwise
+        device = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    try:
+        return trace_outputs(model, torch.zeros(TRACE_BATCH_SIZE, *input_shape, device=device))
+    except Exception as error:  # code of others fails in any way
+        raise LabError(f"the network cannot take images of {input_shape[1]} x {input_shape[2]} "
+                       f"pixels: {(str(error).splitlines() or [''])[0]}",
+                       expected="images that it is made for",
+                       remedy="correct `crop` in `preprocessing`, or `options`") from error
+
+
 def select_tensor_layers(model: nn.Module, layers: Mapping[str, str],
                          input_shape: tuple[int, int, int]) -> dict[str, str]:
-    """Keep the layers that give one tensor, with one row per image, in a pass without values.
+    """Keep the layers that give one tensor, with one row per image, in a trial pass.
 
     Others are never called (heads that only serve training, parts whose weights another module
     uses), give tuples, or mix images with other things on the first axis.
@@ -227,13 +250,7 @@ def select_tensor_layers(model: nn.Module, layers: Mapping[str, str],
     LabError
         If the network cannot take images of this shape.
     """
-    try:
-        calls = trace_outputs(model, torch.empty(TRACE_BATCH_SIZE, *input_shape, device="meta"))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise LabError(f"the network cannot take images of {input_shape[1]} x {input_shape[2]} "
-                       f"pixels: {(str(error).splitlines() or [''])[0]}",
-                       expected="images that it is made for",
-                       remedy="correct `crop` in `preprocessing`, or `options`") from error
+    calls = trial_pass(model, input_shape)
     return {name: path for name, path in layers.items()
             if all(call.is_tensor and call.shape[:1] == (TRACE_BATCH_SIZE,)
                    for call in calls.get(path, [CallOutput((), None, is_tensor=False)]))}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from helpers.core.digest import text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.channel_axes import select_tensor_layers
@@ -29,7 +32,8 @@ class Network:
         Layer name → module path, in order.
     preprocessing : Preprocessing
     digest : str
-        SHA-256 over the names and bytes of all tensors: the same weights, the same digest.
+        SHA-256 over the names and bytes of all tensors, and the code of a user's function that
+        built it: the same weights, the same digest.
     input_shape : tuple of 3 int
         Channels, height, width in pixels.
     """
@@ -69,22 +73,37 @@ def load_network(entry: NetworkEntry, weights: Path | None = None, *, seed: int 
     LabError
         Where a trained network gets no file, or the file does not fit the architecture.
     """
-    if weights is None and entry.trained:
+    if weights is None and entry.trained and entry.function is None:
         raise LabError(f"the network {entry.name} was given no file of weights",
                        expected=f"{entry.file or entry.url}",
                        remedy=f"pass the file, or ask for {entry.name}{UNTRAINED_SUFFIX}")
-    model = build(entry.architecture, entry.options, seed=seed)
+    model = build(entry.architecture, entry.options, seed=seed, function=entry.function)
     if weights is not None:
-        state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
-                                keys=entry.keys)
-        load_weights(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
+        with _naming_the_table(entry):
+            state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
+                                    keys=entry.keys)
+            load_weights(model, state,
+                         f"{weights} does not fit {entry.architecture} ({entry.name})")
         _require_known_input_scaling(model, entry)
     crop = entry.preprocessing.crop
     input_shape = (3, crop, crop)
+    digest = state_digest(model.state_dict())
+    if entry.function is not None:
+        digest = text_digest(f"{digest} {entry.function.digest}")
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
                    layers=select_tensor_layers(model, layer_names(model), input_shape),
-                   preprocessing=entry.preprocessing, digest=state_digest(model.state_dict()),
+                   preprocessing=entry.preprocessing, digest=digest,
                    input_shape=input_shape)
+
+
+@contextmanager
+def _naming_the_table(entry: NetworkEntry) -> Iterator[None]:
+    """Let errors about a file of weights name the table that describes this network."""
+    try:
+        yield
+    except LabError as error:
+        raise LabError(error.seen, expected=error.expected, remedy=error.remedy.replace(
+            "registry.toml", entry.listed_in.removeprefix("helpers/networks/"))) from error
 
 
 def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
@@ -95,7 +114,7 @@ def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
                        expected="`options` with transform_input = true for torchvision's published "
                        "weights, false for weights trained on images standardised as in "
                        "`preprocessing`",
-                       remedy="add it to `options` in registry.toml; or name "
+                       remedy=f"add it to `options` in {entry.listed_in}; or name "
                        f"{entry.architecture}, which has the published ones")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torchvision.models as zoo
@@ -18,11 +19,14 @@ from torchvision.transforms import InterpolationMode, functional
 from helpers.config.validation import FROZEN, from_table, read_toml
 from helpers.core.errors import LabError
 from helpers.networks.architectures import list_torchvision_models, unknown_name_error
+from helpers.networks.own_function import OwnFunction
 
 REGISTRY_PATH = Path(__file__).with_suffix(".toml")
 UNTRAINED_SUFFIX = "-untrained"
 SEED_SUFFIX = "-seed"
 TORCHVISION_PREFIX = "torchvision:"
+NOT_STATED = "not stated"
+"""Objective or diet of a network of which its user does not say them."""
 
 
 @dataclass(**FROZEN)
@@ -112,8 +116,8 @@ class NetworkEntry:
     Parameters
     ----------
     name, architecture : str
-        ``architecture`` is ``alexnet_gn``, ``small_resnet``, ``torchvision:<model>`` or
-        ``open_clip:<model>``.
+        ``architecture`` is ``alexnet_gn``, ``small_resnet``, ``torchvision:<model>``,
+        ``timm:<model>``, ``open_clip:<model>``, or ``<module>:<function>`` of a user.
     preprocessing : Preprocessing
     objective, diet : str
         What it was trained to do, and on which images; objective "none" means untrained.
@@ -140,6 +144,10 @@ class NetworkEntry:
         For networks that do not name classes themselves.
     text : TextEncoderEntry, optional
         For networks that were trained with captions.
+    function : OwnFunction, optional
+        The user's function that builds it.
+    listed_in : str
+        The file or table that describes it, for errors.
     """
 
     name: str
@@ -162,6 +170,8 @@ class NetworkEntry:
     seed: int = 0
     readout: ReadoutEntry | None = None
     text: TextEncoderEntry | None = None
+    function: OwnFunction | None = None
+    listed_in: str = "helpers/networks/registry.toml"
 
     @property
     def classifies_imagenet(self) -> bool:
@@ -171,7 +181,7 @@ class NetworkEntry:
     @property
     def trained_without_labels(self) -> bool:
         """Tell whether it was trained without labels."""
-        return self.objective not in ("supervised", "none")
+        return self.objective not in ("supervised", "none", NOT_STATED)
 
     @property
     def trained(self) -> bool:
@@ -199,7 +209,7 @@ def parse_entry(name: str, table: Mapping[str, Any]) -> NetworkEntry:
     return replace(parsed, options=table.get("options", {}))
 
 
-def get_entry(name: str) -> NetworkEntry:
+def get_entry(name: str, own: Mapping[str, NetworkEntry] = MappingProxyType({})) -> NetworkEntry:
     """Look a network up.
 
     Parameters
@@ -208,23 +218,27 @@ def get_entry(name: str) -> NetworkEntry:
         A registered name, with ``-seed<k>`` where there are several; ``torchvision:<model>`` for
         any image classifier of torchvision with its default weights; either with ``-untrained``
         for the same network before training.
+    own : mapping of str to NetworkEntry
+        A profile's own networks (`helpers.networks.own_networks`), by the names of their tables.
 
     Raises
     ------
     LabError
         Where no such network exists; lists names that are close.
     """
+    if name in own:
+        return own[name]
     if name in registry():
         return _require_single_seed(registry()[name])
     if found := _entry_of_seed(name):
         return found
     if name.endswith(UNTRAINED_SUFFIX):
-        return _untrained_entry(name)
+        return _untrained_entry(name, own)
     if name.startswith(TORCHVISION_PREFIX):
         return _torchvision_entry(name)
-    raise unknown_name_error(name, [*registry(), *(TORCHVISION_PREFIX + known
-                                                   for known in list_torchvision_models())],
-                             "network")
+    raise unknown_name_error(name, [*own, *(name + UNTRAINED_SUFFIX for name in own), *registry(),
+                                    *(TORCHVISION_PREFIX + known
+                                      for known in list_torchvision_models())], "network")
 
 
 def _require_single_seed(found: NetworkEntry) -> NetworkEntry:
@@ -251,13 +265,13 @@ def _entry_of_seed(name: str) -> NetworkEntry | None:
                    file=f"{name}.safetensors" if family.trained else "")
 
 
-def _untrained_entry(name: str) -> NetworkEntry:
-    trained = get_entry(name.removesuffix(UNTRAINED_SUFFIX))
+def _untrained_entry(name: str, own: Mapping[str, NetworkEntry]) -> NetworkEntry:
+    trained = get_entry(name.removesuffix(UNTRAINED_SUFFIX), own)
     options = {option: True if option == "init_weights" else value
                for option, value in trained.options.items()}
     return NetworkEntry(name=name, architecture=trained.architecture, options=options,
                         preprocessing=trained.preprocessing, objective="none", diet="none",
-                        seed=trained.seed,
+                        seed=trained.seed, function=trained.function, listed_in=trained.listed_in,
                         readout=trained.readout and ReadoutEntry(trained.readout.layer))
 
 
@@ -267,18 +281,21 @@ def _torchvision_entry(name: str) -> NetworkEntry:
         raise unknown_name_error(name, [TORCHVISION_PREFIX + known
                                         for known in list_torchvision_models()], "network")
     weights = zoo.get_model_weights(model).DEFAULT
-    default_transforms = weights.transforms()
     digest_match = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
     return NetworkEntry(
         name=name, architecture=name, objective="supervised", diet="ImageNet-1k",
         options=_implied_options(model, weights),
-        preprocessing=Preprocessing(default_transforms.resize_size[0],
-                                    default_transforms.crop_size[0],
-                                    tuple(default_transforms.mean), tuple(default_transforms.std),
-                                    default_transforms.interpolation.value),
+        preprocessing=torchvision_preprocessing(model),
         url=weights.url, file=weights.url.rsplit("/", 1)[1],
         digest=f"sha256:{digest_match[1]}" if digest_match else "",
         bytes=round(weights.meta["_file_size"] * 2**20), licence="BSD-3-Clause; ImageNet terms")
+
+
+def torchvision_preprocessing(model: str) -> Preprocessing:
+    """Return what images a model of torchvision is shown, with its default weights."""
+    shown = zoo.get_model_weights(model).DEFAULT.transforms()
+    return Preprocessing(shown.resize_size[0], shown.crop_size[0], tuple(shown.mean),
+                         tuple(shown.std), shown.interpolation.value)
 
 
 def _implied_options(model: str, weights: zoo.WeightsEnum) -> dict[str, Any]:

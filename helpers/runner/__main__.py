@@ -158,7 +158,9 @@ class Runner:
             chosen["OMP_WAIT_POLICY"] = "passive"  # threads that spin while they wait take cores
         return {name: os.environ.get(name, value) for name, value in chosen.items()} | {
             HEADLESS: "1", "TQDM_DISABLE": "1", FIGURES_VARIABLE: str(staging),
-            "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+            "PYTHONPATH": os.pathsep.join(filter(None, (
+                os.environ.get("PYTHONPATH"), os.getcwd())))}  # where a user's modules may lie
 
     @staticmethod
     def _missing_outputs(staging: Path, stem: str) -> str:

@@ -24,6 +24,7 @@ from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir,
 from helpers.datasets.prepare import WRITERS, locate
 from helpers.figures.deviations import read_deviations
 from helpers.figures.verdicts import machine_dependent
+from helpers.networks.own_function import find_function, is_own_function
 from helpers.stimuli.folders import CLASSES_FILE
 from helpers.stimuli.image_table import listed_files
 
@@ -42,8 +43,15 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
                profile=profile.digest, parameters=dict(parameters),
                lock=file_digest(lock) if lock.is_file() else "",
                machine_dependent=machine_dependent(profile.name, source.stem),
+               functions=function_digests(profile),
                deviations=[asdict(row) for row in read_deviations(source.stem)],
                python=".".join(map(str, sys.version_info[:2])))
+
+
+def function_digests(profile: Profile) -> dict[str, str]:
+    """Digest the code of a user's functions that return networks, by the name of the network."""
+    return {name: find_function(spec.architecture, profile.folder).digest
+            for name, spec in profile.network.items() if is_own_function(spec.architecture)}
 
 
 def inputs_key(profile: Profile, names: Iterable[str],
@@ -76,8 +84,11 @@ def inputs_key(profile: Profile, names: Iterable[str],
     untrained_weights = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
     opened = {name.replace(":", "-") for name in names}
     opened_weights = [path for path in untrained_weights if path.stem.rpartition("-")[0] in opened]
+    own_files = {Path(profile.folder, Path(file).expanduser()) for spec in profile.network.values()
+                 for file in (spec.file, spec.readout.file if spec.readout else "") if file}
     return key(folders={name: listings[folder] for name, folder in folders.items()},
-               drawn=sorted(_iter_file_states(opened_weights)))
+               drawn=sorted(_iter_file_states(opened_weights)),
+               own=sorted(_iter_file_states(own_files)))
 
 
 def _iter_states(folder: str | Path, within: str = "",

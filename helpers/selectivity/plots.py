@@ -67,9 +67,10 @@ def layer_bars(axes: Axes, table: pd.DataFrame, layers: Sequence[str],
                  hatch=HATCHES[domain], edgecolor="white", linewidth=0.2)
         bottom += values
     n_units = table.drop_duplicates("layer").set_index("layer")["n_units"].reindex(layers)
-    axes.set_xticks(np.arange(len(layers)), [
-        f"{'.'.join(layer.split('.')[:2])} ({_short(n)})" for layer, n in n_units.items()],
-        rotation=90)
+    blocks = [".".join(layer.split(".")[:2]) for layer in layers]
+    names = blocks if len(set(blocks)) == len(layers) else layers
+    axes.set_xticks(np.arange(len(layers)), [f"{name} ({_short(n)})" for name, n in zip(
+        names, n_units)], rotation=90)
     percent_axis(axes.yaxis)
 
 

@@ -22,6 +22,7 @@ from helpers.core.digest import code_digest, defining_modules
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import cache_dir
 from helpers.lab import Laboratory
+from helpers.networks.named_layers import layers_before_last_weights
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.networks.weight_files import readout_file
@@ -38,8 +39,6 @@ from helpers.training.readout import (
 
 READOUT_TENSOR = "readout.weight"
 """Name of the tensor in our own files of readouts."""
-
-WEIGHTED_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def open_classifier(laboratory: Laboratory, name: str) -> Classifier:
     if network.entry.classifies_imagenet:
         return own
     layer = listed.layer if listed else list(own.layers)[-1]
-    path = readout_file(name, laboratory.data)
+    path = readout_file(network.entry, laboratory.data)
     weight = (read_readout_weight(path, count_layer_units(network, layer)) if path
               else _train_missing_readout(laboratory, network, layer))
     classifier = attach_readout(network, weight, layer, resize=listed.resize if listed else 0)
@@ -131,11 +130,7 @@ def _train_missing_readout(laboratory: Laboratory, network: Network, layer: str)
 
 def builtin_classifier(network: Network) -> Classifier:
     """Use a network's own classifier; its last convolution or linear layer is the readout."""
-    modules = dict(network.model.named_modules())
-    names = list(network.layers)
-    last = max(i for i, name in enumerate(names)
-               if isinstance(modules[network.layers[name]], WEIGHTED_MODULES))
-    layers = {name: network.layers[name] for name in names[:last]}
+    layers = layers_before_last_weights(network)
     return Classifier(network.name, network, network.model, layers, network.preprocessing,
                       network.digest)
 

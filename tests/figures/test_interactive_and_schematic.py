@@ -108,3 +108,4 @@ def test_networks_have_the_names_that_people_use():
     assert style.display_name("demo-barlow-twins") == "Barlow Twins"
     assert style.display_name("squeezenet1_0-imagenet-untrained") == "SqueezeNet, untrained"
     assert style.display_name("my-network") == "my-network"
+    assert style.display_name("my-network-untrained") == "my-network, untrained"

@@ -201,7 +201,8 @@ def test_one_network_has_one_name():
 
 def test_untrained_members_are_the_initial_weights_of_their_seed(private):
     data = private / "data"
-    first, second = (weights_file(f"demo-resnet-untrained-seed{k}", data) for k in (0, 1))
+    first, second = (weights_file(get_entry(f"demo-resnet-untrained-seed{k}"), data)
+                     for k in (0, 1))
     assert private in first.parents and first != second
     for path, seed in ((first, 0), (second, 1)):
         expected = build("small_resnet", {}, seed=seed).state_dict()
@@ -215,7 +216,8 @@ def test_untrained_members_are_the_initial_weights_of_their_seed(private):
 
 def test_the_profiles_seed_moves_all_members(private):
     """A profile's own seed is added: members stay different from each other."""
-    moved = read_state_dict(weights_file("demo-resnet-untrained-seed1", private / "data", seed=5))
+    moved = read_state_dict(weights_file(get_entry("demo-resnet-untrained-seed1"),
+                                         private / "data", seed=5))
     assert torch.equal(moved["conv1.weight"],
                        build("small_resnet", {}, seed=6).conv1.weight.detach())
 

@@ -36,6 +36,14 @@ def test_bars_are_stacked_to_the_total_and_name_the_number_of_units(axes):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["conv1 (17k)", "fc6 (512)"]
 
 
+def test_bars_of_one_block_have_the_full_names_of_their_layers(axes):
+    layers = ["layer4.0.conv1", "layer4.0.conv2"]
+    table = pd.DataFrame({"layer": layers, "domain": "faces", "proportion": 0.1, "n_units": 10})
+    plots.layer_bars(axes, table, layers, ["faces"])
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "layer4.0.conv1 (10)", "layer4.0.conv2 (10)"]
+
+
 def test_groups_of_the_heat_map_carry_their_counts(axes):
     plots.unit_heat_map(axes, np.zeros((30, 10)), [("faces", 10, 10), ("rest", 20, 9_300)],
                         [("faces", 4), ("characters", 6)])

@@ -1,0 +1,247 @@
+"""The layers that a profile names: checked in a trial pass, before any image is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from torch import nn
+
+from helpers.config.data import NetworkSpec
+from helpers.config.profile import Profile
+from helpers.core.errors import LabError
+from helpers.networks.channel_axes import call_name, trial_pass
+from helpers.networks.network import Network, load_network
+from helpers.networks.own_networks import own_entries
+from helpers.networks.registry import get_entry, seed_names
+
+MAX_PIES = 7
+WEIGHTED_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
+OpenNetwork = Callable[[str], Network]
+
+
+@dataclass(frozen=True)
+class NamedLayers:
+    """Layers that one key of a profile names.
+
+    Attributes
+    ----------
+    key : str
+        Table and key, ``[encoding] layers``.
+    notebooks : tuple of str
+        Numbers of the notebooks that read them.
+    networks, layers : tuple of str
+    are_modules : bool
+        Whether they are paths of modules, not names of layers.
+    may_repeat : bool
+        Whether ``name#2``, a layer's second call, can be named.
+    """
+
+    key: str
+    notebooks: tuple[str, ...]
+    networks: tuple[str, ...]
+    layers: tuple[str, ...]
+    are_modules: bool = False
+    may_repeat: bool = False
+
+
+def named_layers(profile: Profile) -> list[NamedLayers]:
+    """List all layers that a profile names, by table and key."""
+    shown, found = profile.networks, []
+    both = (shown.main, shown.untrained)
+
+    def add(key: str, notebooks: str, networks: Sequence[str], layers: Iterable[str],
+            **which: bool) -> None:
+        layers = tuple(filter(None, layers))
+        if layers:
+            found.append(NamedLayers(key, tuple(notebooks.split()), tuple(networks), layers,
+                                     **which))
+
+    add("[networks] pies", "01", (shown.main,), shown.pies, may_repeat=True)
+    add("[networks] heat_map_layer", "00 01", both, (shown.heat_map_layer,))
+    if lesions := profile.lesions:
+        add("[lesions] activation_layer", "02", (shown.main,), (lesions.activation_layer,))
+    if encoding := profile.encoding:
+        add("[encoding] layers", "03", both, encoding.layers)
+        add("[encoding] face_layers", "03", (encoding.face_network,), encoding.face_layers)
+    if profile.channels:
+        add("[channels] layers", "04", both, profile.channels.layers)
+    if tuning := profile.finetuning:
+        tuned = (tuning.network, tuning.untrained)
+        add("[finetuning] layers", "05 06 07 08 09", tuned, tuning.layers)
+        add("[finetuning] head_layer", "05 06 07 08 09", tuned, (tuning.head_layer,),
+            are_modules=True)
+        if profile.landscape:
+            add("[landscape] layer", "08 09", tuned, (profile.landscape.layer,))
+        if profile.laterality:
+            add("[laterality] layers", "08 09", tuned, profile.laterality.layers)
+    if language := profile.language:
+        add("[language] layers", "13 14 15", tuple(language.conditions.values()), language.layers,
+            are_modules=True)
+    for name, spec in profile.network.items():
+        if spec.readout:
+            add(f"[network.{name}] readout", "02", (name,), (spec.readout.layer,))
+    return found
+
+
+def architecture_builder(profile: Profile) -> OpenNetwork:
+    """Return what builds a network of a profile without its weights, each architecture once.
+
+    Its layers are those of its architecture; nothing is fetched, drawn or kept.
+    """
+    built: dict[tuple, Network] = {}
+
+    def build_network(name: str) -> Network:
+        entry = get_entry(seed_names(name)[0], own_entries(profile))
+        architecture = entry.architecture, repr(entry.options), entry.preprocessing.crop
+        if architecture not in built:
+            built[architecture] = load_network(replace(entry, objective="none"))
+        return replace(built[architecture], name=name, entry=entry)
+
+    return build_network
+
+
+def check_named_layers(named: Iterable[NamedLayers], open_network: OpenNetwork) -> None:
+    """Require of all layers named that the networks have them, and that they answer.
+
+    Parameters
+    ----------
+    named : iterable of NamedLayers
+    open_network : callable
+        Name of a network -> Network; of one model where architectures are the same.
+
+    Raises
+    ------
+    LabError
+        Names the key, the network and the layers; lists those that there are, and the nearest.
+    """
+    known: dict[tuple[int, bool], list[str]] = {}
+    problems, remedies, choices = [], [], {}
+    for its in named:
+        for name in its.networks:
+            network = open_network(name)
+            place = id(network.model), its.are_modules
+            if place not in known:
+                known[place] = answering_layers(network, modules=its.are_modules)
+            absent = [layer for layer in its.layers if layer not in known[place]
+                      or ("#" in layer and not its.may_repeat)]
+            if absent:
+                problems.append(f"{its.key}: {name} has no {', '.join(absent)}")
+                remedies += [f"{layer}: did you mean {near[0]}?" for layer in absent
+                             if (near := get_close_matches(layer, known[place], n=1))]
+                choices[name, its.are_modules] = known[place]
+                break  # the control of a network lacks the same layers
+    if problems:
+        raise LabError("The profile names layers that do not exist, or give no tensor with one row "
+                       "per image in a trial pass. " + "; ".join(problems),
+                       expected="; ".join(f"of {name}: {', '.join(layers)}"
+                                          for (name, _), layers in choices.items()),
+                       remedy="correct these keys, or remove the tables of notebooks that are not "
+                       "to be run" + "".join(f"; {one}" for one in dict.fromkeys(remedies)))
+
+
+def answering_layers(network: Network, *, modules: bool = False) -> list[str]:
+    """Return the names of a network's layers that answer; a second call is ``name#2``.
+
+    Parameters
+    ----------
+    network : Network
+    modules : bool
+        Return the paths of all modules instead, leaves or not.
+    """
+    calls = trial_pass(network.model, network.input_shape)
+    if modules:
+        return list(calls)
+    return [call_name(name, n) for name, path in network.layers.items()
+            for n in range(1, len(calls[path]) + 1)]
+
+
+def fill_in_layers(shown: NetworkSpec, open_network: OpenNetwork) -> NetworkSpec:
+    """Choose the layers of the figures where a profile leaves them out.
+
+    The heat map has the last layer before the readout, the pies at most ``MAX_PIES`` layers with
+    weights, evenly spaced, without the readout.
+    """
+    if shown.pies and shown.heat_map_layer:
+        return shown
+    network = open_network(shown.main)
+    layers = layers_before_readout(network)
+    modules = dict(network.model.named_modules())
+    weighted = [name for name in layers
+                if isinstance(modules[network.layers[name]], WEIGHTED_MODULES)] or layers
+    n_shown = min(len(weighted), MAX_PIES)
+    places = [round(i * (len(weighted) - 1) / max(n_shown - 1, 1)) for i in range(n_shown)]
+    return replace(shown, pies=shown.pies or tuple(weighted[i] for i in places),
+                   heat_map_layer=shown.heat_map_layer or layers[-1])
+
+
+def check_readouts(profile: Profile, open_network: OpenNetwork) -> None:
+    """Require that the readouts that are trained for notebook 02 can be used; see
+    `check_readout_size`."""
+    if not (profile.lesions and profile.readout):
+        return
+    for name in (profile.networks.main, *profile.lesions.compare):
+        network = open_network(name)
+        readout = network.entry.readout
+        if not (network.entry.classifies_imagenet or (readout and readout.file)):
+            check_readout_size(network, readout.layer if readout else "", profile.readout.size)
+
+
+def list_layers(profile: Profile) -> str:
+    """Return the layers of the main and of all own networks, with the shapes of their outputs."""
+    lines, build_network = [], architecture_builder(profile)
+    for name in dict.fromkeys((profile.networks.main, *profile.network)):
+        network = build_network(name)
+        calls = trial_pass(network.model, network.input_shape)
+        lines += [f"{name} ({network.entry.architecture}), images of {network.input_shape[-1]} px:",
+                  *(f"  {layer:40} {' x '.join(map(str, calls[path][0].shape[1:]))}"
+                    for layer, path in network.layers.items())]
+    return "\n".join(lines) + "\n"
+
+
+def check_readout_size(network: Network, layer: str, size: int) -> None:
+    """Require that a readout can be trained on images of one size and used on the network's own.
+
+    Parameters
+    ----------
+    network : Network
+    layer : str
+        The layer that is read; empty: the last one before the network's own output.
+    size : int
+        Side of the images of training, px: ``size`` of the profile's table [readout].
+
+    Raises
+    ------
+    LabError
+        If the layer has another number of units for such images.
+    """
+    layer = layer or list(layers_before_last_weights(network))[-1]
+    own = network.input_shape[-1]
+    path = network.layers[layer]
+    own_units = math.prod(trial_pass(network.model, network.input_shape)[path][0].shape[1:])
+    try:
+        units = math.prod(trial_pass(network.model, (3, size, size))[path][0].shape[1:])
+        difference = f"its layer {layer} has {units} units for the ones, {own_units} for the others"
+    except LabError as error:
+        units, difference = 0, error.seen
+    if own_units != units:
+        raise LabError(f"[readout] size = {size}, and {network.name} is shown images of {own} px: "
+                       f"{difference}", expected=f"size = {own}",
+                       remedy=f"set `size = {own}` in the table [readout] of the profile")
+
+
+def layers_before_last_weights(network: Network) -> dict[str, str]:
+    """Return the layers before the last convolution or linear one, which names the classes."""
+    modules, names = dict(network.model.named_modules()), list(network.layers)
+    last = max(i for i, name in enumerate(names)
+               if isinstance(modules[network.layers[name]], WEIGHTED_MODULES))
+    return {name: network.layers[name] for name in names[:last]}
+
+
+def layers_before_readout(network: Network) -> list[str]:
+    """Return the layers without a linear one at the end, which is the network's own readout."""
+    modules, layers = dict(network.model.named_modules()), list(network.layers)
+    is_readout = len(layers) > 1 and isinstance(modules[network.layers[layers[-1]]], nn.Linear)
+    return layers[:-1] if is_readout else layers
