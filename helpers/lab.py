@@ -39,7 +39,7 @@ from helpers.networks.named_layers import (
     named_layers,
 )
 from helpers.networks.network import Network, load_network, select_device
-from helpers.networks.own_networks import own_entries
+from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import NetworkEntry, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 from helpers.stimuli.domains import intact_domains
@@ -125,7 +125,7 @@ class Laboratory:
 
     def entry(self, name: str) -> NetworkEntry:
         """Look a network up: one of the registry, or of the profile's tables [network.<name>]."""
-        return get_entry(name, own_entries(self.profile))
+        return get_entry(name, OwnEntries(self.profile))
 
     def network(self, name: str) -> Network:
         """Open a network by name, after making its weights available."""
@@ -253,7 +253,7 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
             if spec.source not in TRAINING_ONLY and name not in OPTIONAL_SOURCES]
 
     def find(find_files: Callable, name: str, **seed: int) -> object:
-        return find_files(get_entry(name, own_entries(profile)), data, **seed)
+        return find_files(get_entry(name, OwnEntries(profile)), data, **seed)
 
     jobs += [partial(find, weights_file, name, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]

@@ -34,7 +34,7 @@ from helpers.networks.named_layers import (
     named_layers,
 )
 from helpers.networks.network import load_network
-from helpers.networks.own_networks import own_entries
+from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import find_weights
 from helpers.stimuli.domains import require_domains
@@ -106,11 +106,10 @@ def check_profile(profile: Profile, data: Path) -> list[Check]:
              for name in _named_sets(profile) if name not in profile.image_sets]
     jobs += [(f"network {name!r}", partial(_check_network, profile, name, data))
              for name in _named_networks(profile)]
-    build_network = architecture_builder(profile)
-    jobs += [(f"layers of {its.key}", partial(_check_layers, its, build_network))
-             for its in named_layers(profile)]
-    jobs.append(("readouts", partial(_check_readouts, profile, build_network)))
-    return [_attempt(what, job) for what, job in jobs]
+    checks = [_attempt(what, job) for what, job in jobs]
+    broken = {check.what for check in checks if check.state == BROKEN}
+    return checks + [_attempt(what, job) for what, networks, job in _layer_jobs(profile)
+                     if not broken & {f"network {name!r}" for name in networks}]
 
 
 def _attempt(what: str, job: Callable[[], Check]) -> Check:
@@ -257,7 +256,7 @@ def _named_networks(profile: Profile) -> list[str]:
 
 
 def _check_network(profile: Profile, name: str, data: Path) -> Check:
-    entry = get_entry(name, own_entries(profile))
+    entry = get_entry(name, OwnEntries(profile))
     weights = find_weights(entry, data, seed=profile.seed)
     if weights is None and entry.trained and entry.function is None:
         if not entry.url:
@@ -269,6 +268,16 @@ def _check_network(profile: Profile, name: str, data: Path) -> Check:
     how = weights.name if weights else ("of its function" if entry.trained else
                                         "drawn from its seed when it is needed")
     return Check("", READABLE, f"{len(network.layers)} layers, weights {how}")
+
+
+def _layer_jobs(profile: Profile) -> Iterator[tuple[str, tuple[str, ...], Callable[[], Check]]]:
+    """Yield what is checked of layers, the networks that have them, and the check."""
+    build_network = architecture_builder(profile)
+    for its in named_layers(profile):
+        yield f"layers of {its.key}", its.networks, partial(_check_layers, its, build_network)
+    if profile.lesions and profile.readout:
+        yield ("readouts", (profile.networks.main, *profile.lesions.compare),
+               partial(_check_readouts, profile, build_network))
 
 
 def _check_layers(its: NamedLayers, build_network: OpenNetwork) -> Check:

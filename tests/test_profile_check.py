@@ -172,8 +172,19 @@ def test_a_layer_that_the_network_lacks_is_named_with_those_it_has(check, privat
     write_images(private / "my images")
     state, text = check(PROFILE.replace('heat_map_layer = "features.0"',
                                         'heat_map_layer = "fc7"'))[
-        "network 'torchvision:squeezenet1_1-untrained'"]
-    assert state == BROKEN and "'fc7'" in text and "features.12" in text
+        "layers of [networks] heat_map_layer"]
+    assert state == BROKEN and "fc7" in text and "features.12" in text
+
+
+def test_an_own_network_is_opened_and_hides_no_other(check, private):
+    write_images(private / "my images")
+    table = '\n[network.mine]\narchitecture = "small_resnet"\nfile = "mine.pth"\n'
+    found = check(PROFILE + table)
+    state, text = found["network 'mine'"]
+    assert state == BROKEN and str(private / "mine.pth") in text
+    assert found["network 'torchvision:squeezenet1_1-untrained'"][0] == READABLE
+    assert check(PROFILE + table.replace('file = "mine.pth"', ""))["network 'mine'"] == (
+        READABLE, "36 layers, weights drawn from its seed when it is needed")
 
 
 def test_weights_that_are_not_there_are_obtainable(check, private):

@@ -14,7 +14,7 @@ from helpers.config.profile import Profile
 from helpers.core.errors import LabError
 from helpers.networks.channel_axes import call_name, trial_pass
 from helpers.networks.network import Network, load_network
-from helpers.networks.own_networks import own_entries
+from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import get_entry, seed_names
 
 MAX_PIES = 7
@@ -94,7 +94,7 @@ def architecture_builder(profile: Profile) -> OpenNetwork:
     built: dict[tuple, Network] = {}
 
     def build_network(name: str) -> Network:
-        entry = get_entry(seed_names(name)[0], own_entries(profile))
+        entry = get_entry(seed_names(name)[0], OwnEntries(profile))
         architecture = entry.architecture, repr(entry.options), entry.preprocessing.crop
         if architecture not in built:
             built[architecture] = load_network(replace(entry, objective="none"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -37,8 +38,10 @@ DOWNLOAD_OPTIONS = ("pretrained", "weights", "checkpoint_path")
 """Options of torchvision and timm that load weights; files are named, so that they are checked."""
 
 
-def own_entries(profile: Profile) -> dict[str, NetworkEntry]:
-    """Return a profile's own networks as entries, by name.
+class OwnEntries(Mapping[str, NetworkEntry]):
+    """A profile's own networks as entries, by name; each is made when it is asked for.
+
+    So one that cannot be used does not stand in the way of others.
 
     Raises
     ------
@@ -46,11 +49,29 @@ def own_entries(profile: Profile) -> dict[str, NetworkEntry]:
         If a name is taken or cannot be part of a file's name, an architecture is unknown, a module
         or a file absent, or a key missing.
     """
-    return {name: own_entry(name, spec, profile.folder) for name, spec in profile.network.items()}
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+
+    def __getitem__(self, name: str) -> NetworkEntry:
+        """Return one entry; see `own_entry`."""
+        return own_entry(name, self._profile.network[name], self._profile.folder)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether the profile has a table of this name, whatever it holds."""
+        return name in self._profile.network
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._profile.network)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._profile.network)
 
 
 def own_entry(name: str, spec: OwnNetworkSpec, folder: str) -> NetworkEntry:
-    """Return one own network as an entry; files and modules are beside the profile, in a folder."""
+    """Return one own network as an entry; files and modules are looked for in ``folder``."""
     table = f"[network.{name}] of the profile"
     _check_name(name)
     function = _check_architecture(spec, folder, table)
