@@ -184,7 +184,7 @@ def test_an_own_network_is_opened_and_hides_no_other(check, private):
     assert state == BROKEN and str(private / "mine.pth") in text
     assert found["network 'torchvision:squeezenet1_1-untrained'"][0] == READABLE
     assert check(PROFILE + table.replace('file = "mine.pth"', ""))["network 'mine'"] == (
-        READABLE, "36 layers, weights drawn from its seed when it is needed")
+        READABLE, "33 layers, weights drawn from its seed when it is needed")
 
 
 def test_weights_that_are_not_there_are_obtainable(check, private):

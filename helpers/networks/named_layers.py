@@ -235,8 +235,9 @@ def check_readout_size(network: Network, layer: str, size: int) -> None:
 def layers_before_last_weights(network: Network) -> dict[str, str]:
     """Return the layers before the last convolution or linear one, which names the classes."""
     modules, names = dict(network.model.named_modules()), list(network.layers)
-    last = max(i for i, name in enumerate(names)
-               if isinstance(modules[network.layers[name]], WEIGHTED_MODULES))
+    last = max((i for i, name in enumerate(names)
+                if isinstance(modules[network.layers[name]], WEIGHTED_MODULES)),
+               default=len(names) - 1)
     return {name: network.layers[name] for name in names[:last]}
 
 
