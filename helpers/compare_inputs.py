@@ -213,8 +213,8 @@ def open_own_network(model: nn.Module | Network | str | Callable[[], nn.Module],
     Parameters are those of `helpers.compare.compare`.
     """
     if isinstance(model, str):
-        model = load_network(get_entry(model), weights_file(model, data_dir(DATA)),
-                             device=select_device())
+        entry = get_entry(model)
+        model = load_network(entry, weights_file(entry, data_dir(DATA)), device=select_device())
     named: Mapping[str, str] = {}
     if isinstance(model, Network):
         named, preprocessing = model.layers, preprocessing or model.preprocessing
