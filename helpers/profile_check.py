@@ -274,9 +274,9 @@ def _layer_jobs(profile: Profile) -> Iterator[tuple[str, tuple[str, ...], Callab
     """Yield what is checked of layers, the networks that have them, and the check."""
     build_network = architecture_builder(profile)
     for its in named_layers(profile):
-        yield f"layers of {its.key}", its.networks, partial(_check_layers, its, build_network)
+        yield f"layers {its.key!r}", its.networks, partial(_check_layers, its, build_network)
     if profile.lesions and profile.readout:
-        yield ("readouts", (profile.networks.main, *profile.lesions.compare),
+        yield ("readouts '[readout]'", (profile.networks.main, *profile.lesions.compare),
                partial(_check_readouts, profile, build_network))
 
 

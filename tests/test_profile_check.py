@@ -172,7 +172,7 @@ def test_a_layer_that_the_network_lacks_is_named_with_those_it_has(check, privat
     write_images(private / "my images")
     state, text = check(PROFILE.replace('heat_map_layer = "features.0"',
                                         'heat_map_layer = "fc7"'))[
-        "layers of [networks] heat_map_layer"]
+        "layers '[networks] heat_map_layer'"]
     assert state == BROKEN and "fc7" in text and "features.12" in text
 
 
