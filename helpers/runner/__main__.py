@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
+from psutil import pid_exists
 
 from helpers.config.data import ResourceSpec
 from helpers.config.profile import Profile, is_toml, load_profile
@@ -211,7 +211,7 @@ def _remove_stale_staging(folder: Path) -> None:
     """Remove the staging folders of this machine's runs that were killed."""
     for staging in folder.glob(f".staging-*-{HOST}-[0-9]*"):
         with suppress(ValueError, OverflowError):  # not a folder of ours
-            if not psutil.pid_exists(int(staging.name.rpartition("-")[2])):
+            if not pid_exists(int(staging.name.rpartition("-")[2])):
                 shutil.rmtree(staging, ignore_errors=True)
 
 
