@@ -375,7 +375,8 @@ c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
                    "sem": 100 * dissociation_k.sem[i, j]}
                   for k, dissociation_k in dissociations.items() for i in range(len(core))
                   for j in range(len(core))])
-d_table = pd.DataFrame(deficit_r, all_domains, all_domains).reset_index(names="lesion")
+d_table = pd.DataFrame(deficit_r, all_domains, all_domains).reset_index(names="lesion").melt(
+    "lesion", var_name="other lesion", value_name="r")
 style.save_figure(figure, laboratory.provenance, {
     "A": a, "C": c, "D": d_table, "E": by_layer, "F": effect_table.drop(columns="random")})
 

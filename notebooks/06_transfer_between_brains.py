@@ -278,7 +278,9 @@ if len(transfer_scores):
 else:
     plots.say_absent(bottom[2], "no second cohort")
 style.save_figure(figure, laboratory.provenance, {
-    "ABC": improved_fraction, "D": pooled_comparison, "E": gains, "F": transfer_scores})
+    "ABC": improved_fraction, "E": gains, "F": transfer_scores, "D": pooled_comparison.melt(
+        ["subject", "roi", "hemisphere", "group", "seed"], var_name="model",
+        value_name="improved")})
 
 # %% [markdown]
 # **Figure 06.** **A–C** Fraction of the receiver's voxels that the donor's network predicts better

@@ -365,9 +365,11 @@ for axes, letter, x in zip(lower, "EFG", (-0.04, -0.02, -0.14)):
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "A": losses.assign(step=losses.index + 1), "B": grid.reset_index(), "CDG": found,
-    "EF": pd.concat([table.assign(protocol=protocol) for protocol, table in differences.items()]
-                    ).reset_index(names="subject")})
+    "A": losses.assign(step=losses.index + 1).melt("step", var_name="subject", value_name="loss"),
+    "B": grid.reset_index().melt("alpha", var_name="subject", value_name="accuracy"),
+    "CDG": found, "EF": pd.concat(differences, names=["protocol"]).rename_axis(
+        ["protocol", "subject"]).reset_index().melt(
+            ["protocol", "subject"], var_name="comparison", value_name="difference")})
 
 # %% [markdown]
 # **Figure 10.** **A** Loss of the contrastive decoders over steps, a line a participant (mean over

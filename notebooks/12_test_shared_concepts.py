@@ -377,7 +377,8 @@ evidence = plots.Evidence(
     {"voxels near the\nothers' concept": again["r"], "all voxels": again["r_all"]}, 0.8,
     by_concept, {"weights": recovered, "patterns": recovered_by_pattern})
 tables = {"A": pd.DataFrame(vars(persistence)).replace(np.inf, np.nan),
-          "B": counts.stack(0, future_stack=True).reset_index(), "C": again.reset_index(),
+          "B": counts.stack([0, 1], future_stack=True).dropna().rename_axis(
+              ["eps", "count of", "result"]).reset_index(name="value"), "C": again.reset_index(),
           "alone": single.reset_index(), "E": levels, "F": truth,
           "recovery": recovered.reset_index(),
           "recovery-patterns": recovered_by_pattern.reset_index()}

@@ -1,0 +1,113 @@
+"""The data dictionary: what every column of the CSV files beside the figures means.
+
+``python -m helpers.runner.dictionary`` writes ``docs/data_dictionary.md`` from
+``helpers/figures/columns.toml`` and the headers of the files.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from helpers.core.console import echo
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT, atomic_write
+from helpers.figures.deviations import markdown_table
+
+COLUMNS = ROOT / "helpers/figures/columns.toml"
+DOCUMENT = ROOT / "docs/data_dictionary.md"
+COMMON = "all"
+FILE = re.compile(r"(?P<number>\d\d)_[a-z_]+-(?P<panel>.+)")
+INTRODUCTION = """\
+# Data dictionary
+
+Beside each figure of `figures/<profile>/` lie one CSV file per panel, `NN_verb_object-<panel>.csv`,
+and one JSON file of claims and numbers. The CSV files are UTF-8 with a header, one observation a
+row, numbers with four significant digits, an empty cell where there is no value. This page is made
+from [columns.toml](../helpers/figures/columns.toml) and the files of the demo
+(`python -m helpers.runner.dictionary`).
+"""
+EXCEPTIONS = """\
+Where a column means something else, or stands in one file alone, its meaning is given here.
+"""
+JSON_KEYS = (
+    ("`provenance`", "notebook, profile, data_kind (REAL or SYNTHETIC), seed, device, digest of "
+     "the code, digests of what was opened, machine"),
+    ("`claims`", "a list: statement, source (section or figure of the paper), paper (its value), "
+     "run (this run's value), rule (fixed beforehand), verdict, kind (claim, exploratory, sanity "
+     "check), mean, low, high (estimate and 95 % interval, null where there is none), p"),
+    ("`numbers`", "name → number, or name → (group → number): what the notebook's text states"))
+
+
+def meanings(stem: str) -> dict[str, str]:
+    """Return column -> meaning of one file: the common words, with what differs in this file.
+
+    Parameters
+    ----------
+    stem : str
+        Name of the file without its suffix, such as ``01_localize_selective_units-A``.
+    """
+    tables, found = _read_columns(), FILE.fullmatch(stem)
+    own = tables.get(f"{found['number']}.{found['panel']}", {}) if found else {}
+    return {**tables[COMMON], **own}
+
+
+def header(path: Path) -> list[str]:
+    """Return the names of a CSV file's columns."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
+
+
+def explain(path: Path) -> dict[str, str]:
+    """Return column -> meaning of one CSV file, in the order of its columns.
+
+    Raises
+    ------
+    LabError
+        Where a column is not explained.
+    """
+    known, columns = meanings(path.stem), header(path)
+    unknown = [column for column in columns if column not in known]
+    if unknown:
+        raise LabError(f"the column {unknown[0]!r} of {path.name} is not explained",
+                       expected=f"an entry of {COLUMNS.name}",
+                       remedy="add a line that says what it is, in which unit")
+    return {column: known[column] for column in columns}
+
+
+def dictionary(files: Iterable[Path]) -> str:
+    """Return the page."""
+    files = sorted(files)
+    explained = {path: explain(path) for path in files}
+    common, used = _read_columns()[COMMON], set().union(*explained.values())
+    parts = [INTRODUCTION, "## Columns", markdown_table(
+        ("column", "meaning"), ((f"`{name}`", common[name]) for name in sorted(
+            used & common.keys(), key=str.casefold))), "## Files",
+        EXCEPTIONS,
+        markdown_table(("file", "columns"), ((f"`{path.stem}`", "; ".join(
+            _column(name, meaning, common) for name, meaning in columns.items()))
+            for path, columns in explained.items())), "## The JSON files",
+        markdown_table(("key", "meaning"), JSON_KEYS)]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _column(name: str, meaning: str, common: Mapping[str, str]) -> str:
+    return f"`{name}`" if common.get(name) == meaning else f"`{name}`: {meaning}"
+
+
+def _read_columns() -> dict[str, dict[str, str]]:
+    return tomllib.loads(COLUMNS.read_text(encoding="utf-8"))
+
+
+def csv_files(profile: str = "demo") -> list[Path]:
+    """Return the CSV files beside a profile's committed figures."""
+    return sorted((ROOT / "figures" / profile).glob("*.csv"))
+
+
+if __name__ == "__main__":
+    text = dictionary(csv_files())
+    atomic_write(DOCUMENT, lambda part: part.write_text(text, encoding="utf-8"))
+    echo(f"{DOCUMENT.name} written")
