@@ -99,6 +99,7 @@ zoo: $(READY) ## train the demo networks and readouts again from nothing (two an
 SITE := build/site-venv
 
 $(SITE)/.ready: docs/site/requirements.txt
+	@"$(PYTHON)" -c 'from helpers.setup import check_version; check_version()'
 	@"$(PYTHON)" -m venv "$(SITE)"
 	@"$(SITE)/bin/python" -m pip install --quiet --disable-pip-version-check uv || true
 	@"$(SITE)/bin/python" -m uv pip install --quiet --python "$(SITE)/bin/python" -r "$<" \

@@ -42,7 +42,18 @@ html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
-html_theme_options = {"navbar_end": ["theme-switcher"], "secondary_sidebar_items": ["page-toc"]}
+html_use_index = html_domain_indices = False
+html_context = {"default_mode": "auto"}
+html_theme_options = {
+    "header_links_before_dropdown": 7,
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],  # the one with a field has another name than its text
+    "navigation_depth": 2,  # deeper ones have buttons without a name
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {page: [] for page in ("index", "README", "docs/replicates", "notebooks/COURSE",
+                                       "notebooks/GLOSSARY")}
 
 
 def _mathml(display):

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -34,6 +35,10 @@ COPIED = ("*.md", "LICENSE", "CITATION.cff", "docs/*.md", "docs/**/*.png", "data
           "notebooks/*.md", "notebooks/*.ipynb", "figures/*/*.png", "figures/*/*.json")
 """What becomes a page, or is shown or offered by one."""
 CLAIMS = "docs/replicates.md"
+SECTIONS = ("Read me <README>", "What replicates <docs/replicates>", "Notebooks <notebooks/index>",
+            "Course <notebooks/COURSE>", "Glossary <notebooks/GLOSSARY>", "Guides <docs/index>",
+            "Code <api/helpers/index>")
+"""What the bar on top of every page leads to."""
 LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)")
 THUMBNAIL_PX = 640
 
@@ -47,7 +52,11 @@ def collect(target: Path = SOURCE) -> None:
         page.write_text(rewrite(page.read_text(encoding="utf-8"), page, target), encoding="utf-8")
     for notebook in sorted((target / "notebooks").glob("*.ipynb")):
         notebook.write_text(prepare_notebook(notebook, target), encoding="utf-8")
-    (target / "index.md").write_text(index_page(read_runs(), target), encoding="utf-8")
+    sources = [path for path in list_sources() if path.with_suffix(".ipynb").is_file()]
+    made = section_pages(target, sources)
+    made["index.md"] = index_page(read_runs(), target, sources)
+    for name, text in made.items():
+        (target / name).write_text(text, encoding="utf-8")
 
 
 def _copy(path: Path, target: Path) -> None:
@@ -83,7 +92,10 @@ def rewrite(text: str, page: Path, target: Path) -> str:
 
 
 def prepare_notebook(path: Path, target: Path) -> str:
-    """Return an executed notebook whose images have their texts, and whose links hold."""
+    """Return an executed notebook whose images have their texts, and whose links hold.
+
+    Controls are left out: they need a running notebook; their image at the defaults stays.
+    """
     notebook = json.loads(path.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
@@ -95,6 +107,9 @@ def prepare_notebook(path: Path, target: Path) -> str:
         for output in cell.get("outputs", []):
             for kind in [kind for kind in output.get("data", {}) if "widget" in kind]:
                 del output["data"][kind]
+            if "text/html" in output.get("data", {}):  # an empty cell heads nothing
+                table = "".join(output["data"]["text/html"])
+                output["data"]["text/html"] = table.replace("<th></th>", "<td></td>")
     return json.dumps(notebook)
 
 
@@ -110,22 +125,15 @@ def _header(source: Path) -> tuple[str, str]:
     return title.removeprefix("# "), paper.replace("Read it before any other notebook. ", "")
 
 
-def index_page(runs: Runs, target: Path) -> str:
+def index_page(runs: Runs, target: Path, sources: Sequence[Path]) -> str:
     """Return the first page: every figure with its question, paper, verdicts and minutes."""
-    cards = "\n".join(_card(source, runs, target) for source in list_sources())
-    documents = sorted(path.relative_to(target).with_suffix("").as_posix()
-                       for pattern in ("docs/*.md", "data/**/README.md")
-                       for path in target.glob(pattern)
-                       if path != target / CLAIMS)
-    rest = [name for name in ("CONTRIBUTING", "REPRODUCING", "CHANGELOG")
-            if (target / f"{name}.md").is_file()]
-    notebooks = [f"notebooks/{source.stem}" for source in list_sources()]
+    cards = "\n".join(_card(source, runs, target) for source in sources)
     title = "How does contrastive learning shape category selectivity, in networks and in brains?"
     return f"""# {title}
 
 Four papers gave answers; here each is a set of notebooks. Every card below is one notebook and its
-figure. [What replicates]({CLAIMS}) has all claims and verdicts, [README](README.md) says how to run
-it, the [course page](notebooks/COURSE.md) how to teach with it, the
+figure. [What replicates]({CLAIMS}) has all claims and verdicts, [Read me](README.md) says how to
+run it, the [course page](notebooks/COURSE.md) how to teach with it, the
 [glossary](notebooks/GLOSSARY.md) what the terms mean.
 
 ## Figures
@@ -134,17 +142,22 @@ it, the [course page](notebooks/COURSE.md) how to teach with it, the
 {cards}
 :::::
 
-{_toctree("Start", ["README", CLAIMS.removesuffix(".md")])}
-{_toctree("Notebooks", notebooks)}
-{_toctree("Learn and teach", ["notebooks/COURSE", "notebooks/GLOSSARY"])}
-{_toctree("Guides", documents + rest)}
-{_toctree("Code", ["api/helpers/index"])}
-"""
+{_toctree(SECTIONS, hidden=True)}"""
 
 
-def _toctree(caption: str, pages: list[str]) -> str:
-    entries = "\n".join(pages)
-    return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n:maxdepth: 1\n\n{entries}\n```\n"
+def section_pages(target: Path, sources: Sequence[Path]) -> dict[str, str]:
+    """Return the pages that list the notebooks and the guides: path -> text."""
+    guides = [f"/{path.relative_to(target).with_suffix('').as_posix()}"
+              for pattern in ("docs/*.md", "*.md", "data/**/README.md")
+              for path in sorted(target.glob(pattern))
+              if path not in (target / CLAIMS, target / "README.md")]
+    return {"notebooks/index.md": f"# Notebooks\n\n{_toctree(path.stem for path in sources)}",
+            "docs/index.md": f"# Guides\n\n{_toctree(guides)}"}
+
+
+def _toctree(pages: Iterable[str], *, hidden: bool = False) -> str:
+    options = ":maxdepth: 1\n" + ":hidden:\n" * hidden
+    return f"```{{toctree}}\n{options}\n" + "\n".join(pages) + "\n```\n"
 
 
 def _card(source: Path, runs: Runs, target: Path) -> str:

@@ -23,17 +23,33 @@ pages, links = _load("pages"), _load("links")
 
 
 def test_first_page_counts_verdicts_and_names_the_kind_of_data(tmp_path):
-    page = pages.index_page(pages.read_runs(), tmp_path)
-    for stem, run in pages.read_runs()["demo"].items():
-        card = next(part for part in page.split("::::{container} figure-card")
-                    if f"notebooks/{stem}.ipynb" in part)
-        claims = [claim for claim in run["claims"] if claim["kind"] != "sanity check"]
+    runs = pages.read_runs()
+    sources = pages.list_sources()[1:3]
+    page = pages.index_page(runs, tmp_path, sources)
+    cards = page.split("::::{container} figure-card")[1:]
+    for source, card in zip(sources, cards, strict=True):
+        assert f"notebooks/{source.stem}.ipynb" in card
+        claims = [claim for claim in runs["demo"][source.stem]["claims"]
+                  if claim["kind"] != "sanity check"]
         for verdict in {claim["verdict"] for claim in claims}:
             count = sum(claim["verdict"] == verdict for claim in claims)
             assert f"{count} {verdict}" in card
         assert "[SYNTHETIC]{.synthetic} demo" in card
+        assert "Prince, Alvarez & Konkle (2024), Figure" in card
+        assert "On two cores" not in card
         assert "minutes to work through" in card
-        assert (tmp_path / "thumbnails" / f"{stem}.png").is_file()
+        assert (tmp_path / "thumbnails" / f"{source.stem}.png").is_file()
+
+
+def test_every_document_and_notebook_is_reached_from_the_sections(tmp_path):
+    for name in ("README.md", "CHANGELOG.md", "docs/replicates.md", "docs/new.md",
+                 "data/zoo/README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    made = pages.section_pages(tmp_path, pages.list_sources())
+    assert made["docs/index.md"].splitlines()[5:8] == ["/docs/new", "/CHANGELOG",
+                                                       "/data/zoo/README"]
+    assert all(source.stem in made["notebooks/index.md"] for source in pages.list_sources())
 
 
 def test_links_to_folders_lead_to_pages_and_other_files_are_copied(tmp_path):
@@ -47,7 +63,8 @@ def test_links_to_folders_lead_to_pages_and_other_files_are_copied(tmp_path):
 
 def test_notebooks_keep_outputs_give_images_their_text_and_lose_widgets(tmp_path):
     image = {"output_type": "display_data", "metadata": {"image/png": {"alt": "two bars"}},
-             "data": {"image/png": "AAAA", "application/vnd.jupyter.widget-view+json": {}}}
+             "data": {"image/png": "AAAA", "application/vnd.jupyter.widget-view+json": {},
+                      "text/html": ["<tr><th></th>", "<th>r</th></tr>"]}}
     path = tmp_path / "notebooks" / "one.ipynb"
     path.parent.mkdir()
     path.write_text(json.dumps({"cells": [
@@ -55,7 +72,8 @@ def test_notebooks_keep_outputs_give_images_their_text_and_lose_widgets(tmp_path
         {"cell_type": "markdown", "source": ["[a](../figures/demo/)"], "metadata": {}}]}))
     code, text = json.loads(pages.prepare_notebook(path, tmp_path))["cells"]
     assert code["metadata"]["mystnb"]["image"]["alt"] == "two bars"
-    assert list(code["outputs"][0]["data"]) == ["image/png"]
+    assert code["outputs"][0]["data"] == {"image/png": "AAAA",
+                                          "text/html": "<tr><td></td><th>r</th></tr>"}
     assert text["source"] == "[a](../docs/replicates.md)"
 
 
