@@ -49,7 +49,6 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navbar_persistent": ["search-button"],  # the one with a field has another name than its text
-    "navigation_depth": 2,  # deeper ones have buttons without a name
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {page: [] for page in ("index", "README", "docs/replicates", "notebooks/COURSE",
@@ -63,6 +62,17 @@ def _mathml(display):
     return visit, None
 
 
+def _name_toggles(app, error):
+    """Give the buttons that open a branch of the side bar a name: the theme gives them none."""
+    button = '<summary><span class="toctree-toggle"'
+    named = button.replace("<summary>", '<summary aria-label="Pages of this package">')
+    for page in () if error else Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        if button in text:
+            page.write_text(text.replace(button, named), encoding="utf-8")
+
+
 def setup(app):
-    """Write formulas as MathML, which browsers show without a script."""
+    """Write formulas as MathML, which browsers show without a script; name all buttons."""
     app.add_html_math_renderer("mathml", _mathml("inline"), _mathml("block"))
+    app.connect("build-finished", _name_toggles)
