@@ -274,7 +274,9 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
                        + (f", but {there}" if there else ""),
                        expected=f"a folder {empty[0]}/ with images ({', '.join(SUFFIXES)})",
                        remedy="put its images there; if it is no category of this set, move the "
-                       "empty folder elsewhere")
+                       "empty folder elsewhere"
+                       + " (categories of your own are read under the layout 'imagefolder', with "
+                       f"domains in {CLASSES_FILE})" * equal)
     counts = {category: len(names) for category, names in members.items()}
     if equal and len(set(counts.values())) > 1:
         usual = Counter(counts.values()).most_common(1)[0][0]

@@ -17,7 +17,7 @@ from helpers.profile_check import check_profile
 from helpers.runner.freshness import inputs_key
 from helpers.selectivity.study import localize_network
 from helpers.stimuli.folders import SUFFIXES
-from helpers.stimuli.image_sets import DOMAINS, LAYOUTS, image_folder, image_table
+from helpers.stimuli.image_sets import DOMAINS, LAYOUTS, floc, image_folder, image_table
 from helpers.stimuli.image_source import ImageSource
 
 NETWORKS = """
@@ -218,6 +218,13 @@ def test_without_a_list_a_folder_is_a_domain_in_the_papers_spelling(tmp_path):
     images = image_folder(write_images(tmp_path / "mine", ("Faces", "SCENES", "tools")))
     assert images.domain_names == ("faces", "scenes", "tools")
     assert set(images.categories) == {"Faces", "SCENES", "tools"}
+
+
+def test_own_categories_in_a_published_layout_are_led_to_the_right_one(tmp_path):
+    folder = write_images(tmp_path / "mine", ("adult", "word"))
+    with pytest.raises(LabError, match="no images of category 'body'") as caught:
+        floc(folder)
+    assert "'imagefolder'" in caught.value.remedy and "classes.csv" in caught.value.remedy
 
 
 # ---- a table ------------------------------------------------------------------------------------
