@@ -23,9 +23,9 @@ VERDICTS = {"supported", "contradicted", "inconclusive", "not testable here"}
 TESTED = {"four": {"faces", "bodies", "objects", "scenes"}, "own": {"faces", "bodies", "scenes"},
           "two": {"faces", "scenes"}}
 """World -> domains of panel D of figure 01: what both image sets have."""
-RUNS = [(world, number) for world, numbers in {
-    "own": ("00", "01", "02", "03", "04", "13", "14", "15"), "four": ("01", "02", "03"),
-    "two": ("00", "01", "02", "03", "13", "15")}.items() for number in numbers]
+QUICK = {"own": ("00", "01", "02", "03", "04", "13", "14", "15"), "two": ("01", "02")}
+RUNS = [pytest.param(world, number, marks=pytest.mark.slow if number in QUICK.get(world, ())
+                     else pytest.mark.exhaustive) for world in TESTED for number in QUICK["own"]]
 Run = Callable[[str, str], dict]
 
 
@@ -53,7 +53,6 @@ def run(private, monkeypatch) -> Run:
     style.add_domains(())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("world", "number"), RUNS)
 def test_a_notebook_analyses_the_domains_that_the_localizer_has(world, number, run, private):
     saved = run(world, number)
