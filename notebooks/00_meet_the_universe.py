@@ -277,7 +277,7 @@ if masks is not None:
     maps = style.new_figure(2.4, alt="""Flat maps of the back of the average cortex, left above and
 right below. Five columns: outlines of early visual areas; regions that prefer faces, bodies, scenes
 and words as coloured patches with their names.""")
-    region_maps.region_maps(maps, masks, [d for d in DOMAINS if d != "objects"])
+    region_maps.region_maps(maps, masks)
     maps.subplots_adjust(left=0.01, right=0.99, top=0.92, bottom=0.07, wspace=0.05, hspace=0.15)
     style.save_figure(maps, laboratory.provenance, {
         "supplement-masks": region_maps.region_table(masks)}, part="supplement")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from helpers.brains.fsaverage import RegionMasks, fsaverage5_flat_map, on_map, sulci
 from helpers.brains.nsd_files import HEMISPHERES
-from helpers.brains.rois import FAMILIES, domain_of
+from helpers.brains.rois import DOMAINS, FAMILIES, domain_of
 from helpers.figures import flat_maps
 from helpers.figures.style import COLOURS, display_name
 
@@ -31,7 +31,8 @@ def region_table(masks: RegionMasks) -> pd.DataFrame:
         columns=["roi", "hemisphere", "n_fsaverage", "n_fsaverage5"])
 
 
-def region_maps(figure: Figure, masks: RegionMasks, domains: Sequence[str]) -> None:
+def region_maps(figure: Figure, masks: RegionMasks, domains: Sequence[str] = tuple(DOMAINS.values())
+                ) -> None:
     """Draw the regions of each domain on the flat maps of both hemispheres.
 
     Columns: early areas, then domains; rows: hemispheres. Early areas are outlined in every panel
@@ -43,6 +44,7 @@ def region_maps(figure: Figure, masks: RegionMasks, domains: Sequence[str]) -> N
     figure : Figure
     masks : RegionMasks
     domains : sequence of str
+        By default those whose contrasts define regions.
     """
     grid = figure.subplots(len(HEMISPHERES), 1 + len(domains), squeeze=False)
     for row, hemisphere in zip(grid, HEMISPHERES):
