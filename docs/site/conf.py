@@ -42,6 +42,7 @@ html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_search_summary = False  # it is fetched, which file:// refuses
 html_use_index = html_domain_indices = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
