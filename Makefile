@@ -107,9 +107,10 @@ $(SITE)/.ready: docs/site/requirements.txt
 	@touch "$@"
 
 site: $(SITE)/.ready ## build the site from what is committed: build/site/index.html
+	@rm -rf build/site
 	@"$(SITE)/bin/python" docs/site/pages.py
 	@"$(SITE)/bin/python" -m sphinx -q -W --keep-going -j $(JOBS) -c docs/site build/site-source build/site
-	@"$(SITE)/bin/python" docs/site/links.py build/site
+	@"$(SITE)/bin/python" docs/site/links.py build/site && touch build/site/.whole
 	@echo "build/site/index.html"
 
 bench: $(READY) ## measure the methods of all papers: ratios in one run, about 35 minutes

@@ -32,8 +32,10 @@ napoleon_use_ivar = True
 napoleon_use_param = False
 napoleon_use_rtype = False
 
-# What other packages define is not read; names of arguments resemble names of attributes.
-suppress_warnings = ["autoapi.python_import_resolution", "ref.python"]
+# What other packages define is not read; names of arguments resemble names of attributes; code in
+# a language that Pygments does not know (CSV) has no colours.
+suppress_warnings = ["autoapi.python_import_resolution", "ref.python",
+                     "misc.highlighting_failure"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "Category selectivity"

@@ -31,8 +31,10 @@ from helpers.runner.replicates import (  # noqa: E402
 from helpers.runner.versions import section_minutes  # noqa: E402
 
 SOURCE = ROOT / "build" / "site-source"
-COPIED = ("*.md", "LICENSE", "CITATION.cff", "docs/*.md", "docs/**/*.png", "data/**/README.md",
-          "notebooks/*.md", "notebooks/*.ipynb", "figures/*/*.png", "figures/*/*.json")
+GUIDES = ("docs/*.md", "*.md", "data/README.md", "data/synthetic/README.md",
+          "data/zoo/README.md", "tests/README.md")
+COPIED = (*GUIDES, "LICENSE", "CITATION.cff", "docs/images/*", "notebooks/*.md",
+          "notebooks/*.ipynb", "figures/*/*.png", "figures/*/*.json")
 """What becomes a page, or is shown or offered by one."""
 CLAIMS = "docs/replicates.md"
 SECTIONS = ("Read me <README>", "What replicates <docs/replicates>", "Notebooks <notebooks/index>",
@@ -148,8 +150,7 @@ run it, the [course page](notebooks/COURSE.md) how to teach with it, the
 def section_pages(target: Path, sources: Sequence[Path]) -> dict[str, str]:
     """Return the pages that list the notebooks and the guides: path -> text."""
     guides = [f"/{path.relative_to(target).with_suffix('').as_posix()}"
-              for pattern in ("docs/*.md", "*.md", "data/**/README.md")
-              for path in sorted(target.glob(pattern))
+              for pattern in GUIDES for path in sorted(target.glob(pattern))
               if path not in (target / CLAIMS, target / "README.md")]
     return {"notebooks/index.md": f"# Notebooks\n\n{_toctree(path.stem for path in sources)}",
             "docs/index.md": f"# Guides\n\n{_toctree(guides)}"}
