@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from helpers.config.profile import Profile
+from helpers.networks.named_layers import named_layers
 from helpers.networks.registry import seed_names
 
 TABLE, IMAGES, COHORT, FILES, NETWORK = "table", "image set", "cohort", "files", "network"
+LAYERS, READOUTS = "layers", "readouts"
 Need = tuple[str, str]
 """Its kind, one of the above, and its name in the profile."""
 
@@ -30,7 +32,9 @@ def notebook_needs(profile: Profile, number: str) -> list[Need]:
         A table that the profile lacks is a need as well: ``("table", name)``.
     """
     find = NEEDS.get(number, _everything)
-    return list(dict.fromkeys((kind, name) for kind, name in find(profile) if name))
+    layers = [(LAYERS, its.key) for its in named_layers(profile)
+              if number in its.notebooks or number not in NEEDS]
+    return list(dict.fromkeys((kind, name) for kind, name in [*find(profile), *layers] if name))
 
 
 def _images(*names: str) -> list[Need]:
@@ -74,7 +78,7 @@ def _lesions(profile: Profile) -> list[Need]:
     spec = profile.lesions
     named = (profile.networks.main, *spec.compare) if spec else ()
     return [*_tables(profile, "lesions"), *_images("localizer", spec.images if spec else ""),
-            *_networks(*named)]
+            *_networks(*named), *[(READOUTS, "[readout]")] * bool(spec and profile.readout)]
 
 
 def _encoding(profile: Profile) -> list[Need]:

@@ -18,7 +18,7 @@ from helpers.core.errors import LabError
 from helpers.core.machine import usable_cores
 from helpers.core.paths import data_dir
 from helpers.doctor.bare import hide_home
-from helpers.doctor.needs import TABLE, Need, notebook_needs
+from helpers.doctor.needs import IMAGES, TABLE, Need, notebook_needs
 from helpers.profile_check import ABSENT, BROKEN, OBTAINABLE, READABLE, check_profile
 from helpers.runner.freshness import read_stamp
 from helpers.runner.notebooks import FOLDER, list_sources
@@ -39,7 +39,8 @@ def profile_facts(name: str, cores: int) -> dict:
     checks = [_check(*found) for found in check_profile(profile, data_dir(profile.data))]
     states: dict[Need, list[dict]] = defaultdict(list)
     for check in checks:
-        states[check["kind"], check["name"].partition("/")[0]].append(check)
+        name = check["name"].partition("/")[0] if check["kind"] == IMAGES else check["name"]
+        states[check["kind"], name].append(check)
     notebooks = [_notebook(profile, source.stem, states) for source in list_sources()]
     expected = {one["stem"]: one["seconds_first"] for one in notebooks if one["seconds_first"]}
     whole = RunProgress(expected, cores).remaining() if len(expected) == len(notebooks) else None

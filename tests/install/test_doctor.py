@@ -57,7 +57,8 @@ def recorded():
 
 @pytest.mark.parametrize("stem, opened", list(recorded()), ids=lambda value: str(value)[:2])
 def test_needs_are_what_the_runs_of_the_demo_opened(stem, opened):
-    needed = {name for _, name in notebook_needs(load_profile("demo"), stem[:2])}
+    needed = {name for kind, name in notebook_needs(load_profile("demo"), stem[:2])
+              if kind not in ("layers", "readouts")}
     opened = {name.partition("/")[0] for name in opened if not name.startswith("readout of ")}
     assert needed == opened - {"space"}
 
@@ -67,6 +68,7 @@ def test_every_need_is_looked_at(name, private):
     """A need that no check speaks of would always be called there."""
     facts = project.profile_facts(name, 2)
     known = {(check["kind"], check["name"].partition("/")[0]) for check in facts["checks"]}
+    known |= {(check["kind"], check["name"]) for check in facts["checks"]}
     for source in list_sources():
         assert set(notebook_needs(load_profile(name), source.stem[:2])) <= known
 
@@ -117,8 +119,19 @@ def test_a_profile_of_the_users_own_is_judged_by_name(gather, private, monkeypat
     localizer, = (check for check in facts["profiles"]["mine"]["checks"]
                   if check["name"] == "localizer")
     assert localizer["state"] == "absent" and localizer["remedy"]
-    assert facts["status"] == 2, "every notebook of mini shows it, or waits for object2vec"
+    assert facts["status"] == 1, "notebooks that do not show it run"
     assert "needs image set localizer" in " ".join(render(facts).split())
+
+
+def test_layers_that_do_not_exist_are_needs_of_the_notebooks_that_name_them(gather, private,
+                                                                            monkeypatch):
+    write_profile(private, monkeypatch, 'heat_map_layer = "features.12.expand3x3"',
+                  'heat_map_layer = "features.99"')
+    facts = gather("mine")
+    broken = [check for check in facts["profiles"]["mine"]["checks"] if check["state"] == "broken"]
+    assert broken and "features.99" in broken[0]["found"]
+    needs = {one["number"]: one["needs"] for one in facts["profiles"]["mine"]["notebooks"]}
+    assert {"kind": broken[0]["kind"], "name": broken[0]["name"], "state": "broken"} in needs["01"]
 
 
 @pytest.mark.parametrize("old, new, seen", [
