@@ -149,6 +149,10 @@ def _emergence(profile: Profile) -> list[Need]:
             *(_cohort(profile) if spec.regions else ())]
 
 
+def _own(profile: Profile) -> list[Need]:
+    return [*_tables(profile, "encoding"), *_images("localizer"), *_cohort(profile)]
+
+
 def _everything(profile: Profile) -> Iterable[Need]:
     return (need for find in NEEDS.values() for need in find(profile) if need[0] != TABLE)
 
@@ -157,5 +161,5 @@ NEEDS: dict[str, Callable[[Profile], list[Need]]] = {
     "00": _universe, "01": _localizer, "02": _lesions, "03": _encoding, "04": _channels,
     "05": _finetuning, "06": _transfer, "07": _finetuning, "08": _landscape, "09": _laterality,
     "10": _decoding, "11": _concepts, "12": _concepts, "13": _language_twice, "14": _language,
-    "15": _emergence}
+    "15": _emergence, "16": _own}
 """Number of a notebook -> what it opens."""
