@@ -148,7 +148,7 @@ def other_machine(folder: Path, stems: list[str]) -> Outcome:
     """Read what another machine made of the notebooks: files that were copied from it.
 
     Claims are matched by their statements, so that a run of an earlier state can be compared: a
-    claim or number that it did not have counts as unmoved. Claims that depend on the machine are
+    notebook, claim or number that it did not have counts as unmoved. Claims that depend on the machine are
     inconclusive on every machine.
 
     Raises
@@ -169,7 +169,7 @@ def other_machine(folder: Path, stems: list[str]) -> Outcome:
                            for claim in committed["claims"]],
                 "numbers": {name: content["numbers"].get(name, value)
                             for name, value in committed["numbers"].items()}}
-    if not found:
+    if not any(folder.glob("*.json")):
         raise LabError(f"no file of claims and numbers in {folder}",
                        expected="a figures folder of the demo, such as figures/demo",
                        remedy="copy its .json files from the other machine after make figures")

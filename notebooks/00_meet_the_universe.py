@@ -273,6 +273,8 @@ try:
           f"{N_FSAVERAGE:,} points a hemisphere")
 except LabError as reason:
     print(f"no map here: {reason.seen}")
+
+# %%
 if masks is not None:
     maps = style.new_figure(2.4, alt="""Flat maps of the back of the average cortex, left above and
 right below. Five columns: outlines of early visual areas; regions that prefer faces, bodies, scenes
