@@ -37,7 +37,7 @@ from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
 from helpers.core.stray_files import find_original
 from helpers.core.text import read_table
-from helpers.stimuli.folders import list_images, subfolders
+from helpers.stimuli.folders import count_images, list_images, subfolders
 
 N_FOLDS, MIN_TEST = 5, 3
 """Folds, and the images that each of them tests at least."""
@@ -216,11 +216,12 @@ def list_stimuli(root: Path) -> tuple[str, ...]:
     if table.is_file():
         return _listed(root, table)
     inner = {} if not folder.is_dir() else subfolders(folder)
-    loose = list_images(folder)
-    names = [f"{STIMULI}/{name}" for name in loose] or [
-        f"{STIMULI}/{part.name}/{name}" for part in inner.values() for name in list_images(part)]
-    if not names or loose and any(list_images(part) for part in inner.values()):
-        raise LabError(f"{folder} has {'images both beside and in folders' if names else 'none'}",
+    in_folders = [f"{STIMULI}/{part.name}/{name}" for part in inner.values()
+                  for name in list_images(part)]
+    mixed = bool(in_folders) and count_images(folder) > 0
+    names = in_folders or [f"{STIMULI}/{name}" for name in list_images(folder)]
+    if mixed or not names:
+        raise LabError(f"{folder} has {'images both beside and in folders' if mixed else 'none'}",
                        expected=f"images.csv, or images in {STIMULI}/ or in folders there",
                        remedy="list the images in images.csv (a column image), in the order of the "
                        "responses")

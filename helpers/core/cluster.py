@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from joblib import parallel_config
@@ -47,6 +47,11 @@ def dask_cluster() -> Iterator[None]:
             raise LabError(f"the Dask scheduler {address} has no workers",
                            expected="at least one worker",
                            remedy="start workers, and wait until they have joined")
-        client.run(os.environ.update, {name: os.environ[name] for name in FOLDERS
-                                       if name in os.environ})
+        client.run(_set_variables, {name: os.environ[name] for name in FOLDERS
+                                    if name in os.environ})
         yield
+
+
+def _set_variables(values: Mapping[str, str]) -> None:
+    """Set environment variables of the process that calls this: a worker."""
+    os.environ.update(values)

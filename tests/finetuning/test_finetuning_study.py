@@ -1002,6 +1002,7 @@ def test_a_dask_cluster_fine_tunes_what_one_process_does(private, monkeypatch, d
     monkeypatch.setenv("LAB_CACHE", str(private / "shared cache"))
     monkeypatch.setenv(SCHEDULER, dask_scheduler)
     other = study_of(**few, n_jobs=1).voxel_scores(["pretrained", "contrastive"])
+    assert list((private / "shared cache" / "finetuned").glob("*.npz"))  # the workers' cache, too
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import matplotlib
 import pytest
-import torch
 from support.domain_worlds import WORLDS, dump_toml, write_domain_world
 
 from helpers import lab
@@ -18,6 +17,7 @@ from helpers.figures import style
 from helpers.lesions import statistics as lesion_statistics
 from helpers.selectivity.generalisation import same_preference_interval
 from helpers.selectivity.split_half import overlap_p
+from helpers.stimuli.image_source import ImageSource
 
 VERDICTS = {"supported", "contradicted", "inconclusive", "not testable here"}
 TESTED = {"four": {"faces", "bodies", "objects", "scenes"}, "own": {"faces", "bodies", "scenes"},
@@ -72,10 +72,7 @@ def test_a_notebook_analyses_the_domains_that_the_localizer_has(world, number, r
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ["00", "01", "02", "03", "13", "14", "15"])
 def test_one_domain_is_refused_before_a_network_sees_an_image(number, run, monkeypatch):
-    def refuse(*_, **__):
-        raise AssertionError("a forward pass")
-
-    monkeypatch.setattr(torch.nn.Module, "__call__", refuse)
+    monkeypatch.setattr(ImageSource, "batches", lambda *_, **__: pytest.fail("a forward pass"))
     with pytest.raises(LabError, match="one intact domain: tools"):
         run("one", number)
 
@@ -86,7 +83,7 @@ def test_regions_of_other_domains_alone_are_refused_before_work_begins(run, priv
     profile = tomllib.loads(path.read_text())
     profile["encoding"] |= {"curve_rois": ["VWFA-1"], "single_domain_rois": {}}
     path.write_text(dump_toml(profile))
-    monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_, **__: pytest.fail("forward pass"))
+    monkeypatch.setattr(ImageSource, "batches", lambda *_, **__: pytest.fail("a forward pass"))
     with pytest.raises(LabError, match=r"regions that respond to others: VWFA-1 \(characters\)"):
         run("own", "03")
 
