@@ -3,6 +3,9 @@
 import tomllib
 from pathlib import Path
 
+from astroid import nodes
+from astroid.brain import brain_dataclasses
+from astroid.manager import AstroidManager
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
@@ -27,6 +30,9 @@ autoapi_options = ["members", "undoc-members", "show-module-summary"]
 autoapi_python_use_implicit_namespaces = False
 autoapi_ignore = [f"*/helpers/{path.name}/*" for path in (ROOT / "helpers").iterdir()
                   if path.is_dir() and f"helpers.{path.name}" not in ANALYSES]
+# Fields of dataclasses are documented as attributes; inferring their types takes half a minute.
+AstroidManager().unregister_transform(nodes.ClassDef, brain_dataclasses.dataclass_transform,
+                                      brain_dataclasses.is_decorated_with_dataclass)
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_param = False
@@ -48,6 +54,7 @@ html_show_search_summary = False  # it is fetched, which file:// refuses
 html_use_index = html_domain_indices = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
+    "collapse_navigation": True,
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
