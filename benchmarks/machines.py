@@ -148,8 +148,8 @@ def other_machine(folder: Path, stems: list[str]) -> Outcome:
     """Read what another machine made of the notebooks: files that were copied from it.
 
     Claims are matched by their statements, so that a run of an earlier state can be compared: a
-    notebook, claim or number that it did not have counts as unmoved. Claims that depend on the machine are
-    inconclusive on every machine.
+    notebook, claim or number that it did not have counts as unmoved. Claims that depend on the
+    machine are inconclusive on every machine.
 
     Raises
     ------
