@@ -8,6 +8,7 @@ the runs (``figures/<profile>/*.json``) and the notebooks' own headers.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shutil
 import sys
@@ -70,9 +71,9 @@ def _copy(path: Path, target: Path) -> None:
 def rewrite(text: str, page: Path, target: Path) -> str:
     """Return a Markdown text whose links hold in the site.
 
-    A link to a folder of figures leads to the claims; to another folder, to its README. Other
-    files of the repository are copied, and offered as downloads. What is not there is left as it
-    is, so that the check of links names it.
+    A link to a folder of figures leads to the claims; to another folder, to its README, or to the
+    page that says what lies where. Other files of the repository are copied, and offered as
+    downloads. What is not there is left as it is, so that the check of links names it.
     """
     def replaced(match: re.Match) -> str:
         link, _, _ = match[1].partition("#")
@@ -83,9 +84,10 @@ def rewrite(text: str, page: Path, target: Path) -> str:
         if not path.is_relative_to(ROOT):
             return match[0]
         if path.is_dir():
-            up = "../" * len(here.parts)
-            return (f"]({up}{CLAIMS})" if path.is_relative_to(ROOT / "figures")
-                    else f"]({link.rstrip('/')}/README.md)")
+            page_of = (CLAIMS if path.is_relative_to(ROOT / "figures")
+                       else f"{path.relative_to(ROOT).as_posix()}/README.md"
+                       if (path / "README.md").is_file() else "CONTRIBUTING.md")
+            return f"]({'../' * len(here.parts)}{page_of})"
         if path.is_file() and not (target / path.relative_to(ROOT)).exists():
             _copy(path, target)
         return match[0]
@@ -124,6 +126,8 @@ def _header(source: Path) -> tuple[str, str]:
     """Return the question of a notebook, and its source: what its first cell says."""
     title, _, rest = read_source(source).cells[0].source.partition("\n")
     paper = re.split(r"On two cores:", " ".join(rest.split()))[0]
+    paper = re.sub(r"\]\((?!\w+:)([^)]+)\)",  # links as from the first page
+                   lambda link: f"]({posixpath.normpath(f'notebooks/{link[1]}')})", paper)
     return title.removeprefix("# "), paper.replace("Read it before any other notebook. ", "")
 
 

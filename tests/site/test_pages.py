@@ -25,6 +25,7 @@ pages, links = _load("pages"), _load("links")
 def test_first_page_counts_verdicts_and_names_the_kind_of_data(tmp_path):
     runs = pages.read_runs()
     sources = pages.list_sources()[1:3]
+    assert "](docs/own_" in pages._header(pages.list_sources()[16])[1]
     page = pages.index_page(runs, tmp_path, sources)
     cards = page.split("::::{container} figure-card")[1:]
     for source, card in zip(sources, cards, strict=True):
@@ -59,6 +60,11 @@ def test_links_to_folders_lead_to_pages_and_other_files_are_copied(tmp_path):
     claims = text.replace("../figures/demo/", f"../{pages.CLAIMS}")
     assert pages.rewrite(text, page, tmp_path) == claims
     assert (tmp_path / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_a_folder_leads_to_its_readme_or_to_what_says_where_things_are(tmp_path):
+    text = pages.rewrite("[a](data/zoo/) [b](tests/)", tmp_path / "one.md", tmp_path)
+    assert text == "[a](data/zoo/README.md) [b](CONTRIBUTING.md)"
 
 
 def test_notebooks_keep_outputs_give_images_their_text_and_lose_widgets(tmp_path):
