@@ -62,7 +62,7 @@ path = claims.save()
 '''
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # two runners and two kernels: minutes on a machine with other work
 def test_two_machines_share_the_work_on_one_disk(private):
     (private / "notebooks").mkdir()
     (private / "notebooks" / "97_try_this.py").write_text(textwrap.dedent(NOTEBOOK))
