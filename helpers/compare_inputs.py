@@ -20,15 +20,13 @@ from helpers.core.paths import data_dir
 from helpers.networks.activations import exact_inference
 from helpers.networks.channel_axes import CallOutput, trace_outputs
 from helpers.networks.network import Network, load_network, select_device
+from helpers.networks.own_networks import IMAGENET
 from helpers.networks.registry import Preprocessing, get_entry
 from helpers.networks.weight_files import weights_file
 from helpers.stimuli.folders import list_images, subfolders
 from helpers.stimuli.image_sets import ImageSet, image_folder
 from helpers.stimuli.image_source import ImageSource
 
-IMAGENET = Preprocessing(resize=256, crop=224, mean=(0.485, 0.456, 0.406),
-                         std=(0.229, 0.224, 0.225))
-"""What a module is shown unless its own preprocessing is given."""
 MIN_IMAGES = 15
 """Five folds of three images, below which a correlation says nothing."""
 MIN_PER_CATEGORY = 2
@@ -221,7 +219,7 @@ def open_own_network(model: nn.Module | Network | str | Callable[[], nn.Module],
         model = model.model
     elif not isinstance(model, nn.Module):
         model = _call(model)
-    preprocessing = preprocessing or IMAGENET
+    preprocessing = preprocessing or Preprocessing(**IMAGENET)
     calls = _trial_pass(model, preprocessing.crop)
     names = {**{path: path for path, _ in model.named_modules() if path}, **named}
     if isinstance(layers, str) or not len(layers):

@@ -3,7 +3,7 @@
 #
 # No paper: what notebooks 01, 05 and 15 measure, on a network, images and responses that the
 # package does not know ([own_brain.md](../docs/own_brain.md)).
-# On two cores: a minute and 1 GB under `demo` and under `mini`; under `paper` not measured.
+# On two cores: a minute and 1.2 GB under `demo`; under `mini` and `paper` not measured.
 
 # %% [markdown]
 # **Goal.** You have a network of your own, images of your own, and an array of responses that were
@@ -234,8 +234,8 @@ one.encoding.merge(one.rsa)[["layer", "roi", "n_voxels", "r", "noise_ceiling", "
 # \mathrm{rank}(d^{\mathrm{region}})\big)$$
 
 # %%
-pictures = own.stimuli
-batches = pictures.batches(np.array_split(np.arange(len(pictures)), 4), PREPROCESSING)
+stimuli = own.stimuli
+batches = stimuli.batches(np.array_split(np.arange(len(stimuli)), 4), PREPROCESSING)
 units = extract_activations(models["trained", 0], {"late": "late"}, batches)["late"].numpy()
 shown_roi = own.rois("me")[0]
 voxels = betas.mean(1)[:, roi_of_voxel == shown_roi]
@@ -355,7 +355,7 @@ def change(table, value):
 mine_alone = {"source": "question to one's own network", "paper": "–"}
 claims.interval("Training makes more units of the last layer selective",
                 change(total, "proportion"), "above 0", sample="seeds",
-                of="share, all domains, trained minus untrained", **mine_alone)
+                of="proportion, all domains, trained minus untrained", **mine_alone)
 claims.interval("Training makes the last layer predict responses better",
                 change(encoding, "r"), "above 0", sample="seeds",
                 of="held-out r, mean over regions, trained minus untrained", **mine_alone)

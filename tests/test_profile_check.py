@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.own_profile import HEAD, LOCAL
 
 from helpers.config.profile import load_profile
 from helpers.core.paths import data_dir
@@ -21,19 +22,7 @@ compare = []
 pies = ["features.0"]
 heat_map_layer = "features.0"
 """
-PROFILE = """
-name = "mine"
-title = "My own images"
-data_kind = "REAL"
-seed = 0
-device = "cpu"
-data = "data/mine"
-batch_size = 8
-[image_sets.localizer]
-layout = "imagefolder"
-path = "my images"
-source = "local"
-""" + NETWORKS
+PROFILE = HEAD + LOCAL + NETWORKS
 
 
 def write_images(folder: Path, categories=("dogs", "tools"), n: int = 4, suffix: str = ".png"):

@@ -162,9 +162,9 @@ class Arrays(Cohort):
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split a participant's images into `N_FOLDS`, each the test once; choose on the others.
 
-        Images are dealt to the folds in turn, in the order of the SHA-256 of their contents: their
-        order in the files changes nothing, and copies of an image are in one fold. Participants who
-        saw the same images have the same folds.
+        Images are assigned to the folds in turn, in the order of the SHA-256 of their contents:
+        their order in the files changes nothing, and copies of an image are in one fold.
+        Participants who saw the same images have the same folds.
         """
         seen = self._seen[self.opened(subject)][self._shown[subject].any(1)]
         conditions = np.sort(seen)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.own_profile import HEAD, LOCAL
 
 from helpers import lab
 from helpers.config.profile import load_profile
@@ -27,21 +28,6 @@ untrained = "demo-untrained"
 compare = []
 pies = ["conv1", "conv5", "fc7"]
 heat_map_layer = "fc6"
-"""
-HEAD = """
-name = "mine"
-title = "My own images"
-data_kind = "REAL"
-seed = 0
-device = "cpu"
-data = "data/mine"
-batch_size = 8
-"""
-LOCAL = """
-[image_sets.localizer]
-layout = "imagefolder"
-path = "my images"
-source = "local"
 """
 
 
