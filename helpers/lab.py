@@ -37,6 +37,7 @@ from helpers.networks.named_layers import (
     fill_in_layers,
     list_layers,
     named_layers,
+    networks_without_readout,
 )
 from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.own_networks import OwnEntries
@@ -200,7 +201,8 @@ def check_networks(laboratory: Laboratory, notebook: str = "") -> Profile:
     check_named_layers([its for its in named_layers(profile)
                         if not notebook or notebook in its.notebooks], build_network)
     if notebook in ("", LESIONS):
-        for spec in filter(None, (profile.lesions, profile.readout)):
+        trained = networks_without_readout(profile, build_network)
+        for spec in filter(None, (profile.lesions, profile.readout if trained else None)):
             _check_part(laboratory, spec.images, spec.part)
         check_readouts(profile, build_network)
     return replace(profile, networks=fill_in_layers(profile.networks, build_network))

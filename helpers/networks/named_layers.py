@@ -177,16 +177,22 @@ def fill_in_layers(shown: NetworkSpec, open_network: OpenNetwork) -> NetworkSpec
                    heat_map_layer=shown.heat_map_layer or layers[-1])
 
 
+def networks_without_readout(profile: Profile, open_network: OpenNetwork) -> list[Network]:
+    """Return the networks of notebook 02 whose readouts are trained: none is in a file."""
+    if not (profile.lesions and profile.readout):
+        return []
+    networks = map(open_network, (profile.networks.main, *profile.lesions.compare))
+    return [network for network in networks if not (
+        network.entry.classifies_imagenet
+        or (network.entry.readout and network.entry.readout.file))]
+
+
 def check_readouts(profile: Profile, open_network: OpenNetwork) -> None:
     """Require that the readouts that are trained for notebook 02 can be used; see
     `check_readout_size`."""
-    if not (profile.lesions and profile.readout):
-        return
-    for name in (profile.networks.main, *profile.lesions.compare):
-        network = open_network(name)
+    for network in networks_without_readout(profile, open_network):
         readout = network.entry.readout
-        if not (network.entry.classifies_imagenet or (readout and readout.file)):
-            check_readout_size(network, readout.layer if readout else "", profile.readout.size)
+        check_readout_size(network, readout.layer if readout else "", profile.readout.size)
 
 
 def list_layers(profile: Profile) -> str:
