@@ -18,6 +18,8 @@ from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import get_entry, seed_names
 
 MAX_PIES = 7
+MAX_LISTED = 40
+"""Layers that a message lists; `list_layers` writes all."""
 WEIGHTED_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
 OpenNetwork = Callable[[str], Network]
 
@@ -136,10 +138,19 @@ def check_named_layers(named: Iterable[NamedLayers], open_network: OpenNetwork) 
     if problems:
         raise LabError("The profile names layers that do not exist, or give no tensor with one row "
                        "per image in a trial pass. " + "; ".join(problems),
-                       expected="; ".join(f"of {name}: {', '.join(layers)}"
+                       expected="; ".join(f"of {name}: {_shorten(layers)}"
                                           for (name, _), layers in choices.items()),
                        remedy="correct these keys, or remove the tables of notebooks that are not "
                        "to be run" + "".join(f"; {one}" for one in dict.fromkeys(remedies)))
+
+
+def _shorten(layers: Sequence[str]) -> str:
+    """List the layers of a message, of many those that are nested least."""
+    outer = sorted(layers, key=lambda layer: layer.count("."))[:MAX_LISTED]
+    listed = ", ".join(layer for layer in layers if layer in outer)
+    n_more = len(layers) - len(outer)
+    return listed + (f" and {n_more} more, which `python -m helpers.lab layers --profile <yours>` "
+                     "lists" if n_more else "")
 
 
 def answering_layers(network: Network, *, modules: bool = False) -> list[str]:
@@ -196,14 +207,21 @@ def check_readouts(profile: Profile, open_network: OpenNetwork) -> None:
 
 
 def list_layers(profile: Profile) -> str:
-    """Return the layers of the main and of all own networks, with the shapes of their outputs."""
+    """Return the layers of the main and of all own networks, with the shapes of their outputs.
+
+    After the layers, the modules that hold them: blocks and stages.
+    """
     lines, build_network = [], architecture_builder(profile)
     for name in dict.fromkeys((profile.networks.main, *profile.network)):
         network = build_network(name)
         calls = trial_pass(network.model, network.input_shape)
-        lines += [f"{name} ({network.entry.architecture}), images of {network.input_shape[-1]} px:",
-                  *(f"  {layer:40} {' x '.join(map(str, calls[path][0].shape[1:]))}"
-                    for layer, path in network.layers.items())]
+        paths = set(network.layers.values())
+        holders = {path: path for path in calls if path not in paths}
+        lines += [f"{name} ({network.entry.architecture}), images of {network.input_shape[-1]} px:"]
+        for title, listed in (("", network.layers), ("modules that hold layers:", holders)):
+            lines += [f" {title}"] * bool(title and listed)
+            lines += [f"  {layer:40} {' x '.join(map(str, calls[path][0].shape[1:]))}"
+                      for layer, path in listed.items()]
     return "\n".join(lines) + "\n"
 
 

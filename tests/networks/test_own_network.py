@@ -18,7 +18,7 @@ from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.networks import own_networks, timm_models
-from helpers.networks.named_layers import answering_layers, layers_before_readout
+from helpers.networks.named_layers import MAX_LISTED, answering_layers, layers_before_readout
 from helpers.networks.network import load_network
 from helpers.networks.own_function import find_function
 from helpers.networks.registry import get_entry
@@ -310,6 +310,17 @@ def test_layers_of_every_profile_exist():
         assert lab.check_networks(laboratory) == laboratory.profile
 
 
+def test_of_many_layers_a_message_lists_those_that_are_nested_least(folder):
+    with pytest.raises(LabError) as error:
+        opened(folder, CALLABLE.replace("my_networks:build", "torchvision:squeezenet1_1").replace(
+            "crop = 24", "crop = 64"), 'heat_map_layer = "fc"')
+    listed, _, rest = error.value.expected.removeprefix("of mine: ").partition(" and ")
+    layers = listed.split(", ")
+    assert len(layers) == MAX_LISTED and re.match(r"\d+ more(.|\n)*helpers.lab layers", rest)
+    assert {"features.0", "features.1", "classifier.3"} < set(layers)
+    assert layers.index("features.0") < layers.index("features.3.squeeze")
+
+
 def test_a_layer_that_is_called_twice_has_two_names():
     network = load_network(get_entry("torchvision:resnet18-untrained"))
     layers = answering_layers(replace(network, input_shape=(3, 64, 64)))
@@ -335,7 +346,8 @@ def test_a_readout_of_another_size_and_an_absent_part_are_refused_before_any_wor
 
 def test_layers_are_listed_with_their_shapes(folder, capsys):
     assert lab.main(["layers", "--profile", str(write(folder))]) == 0
-    assert re.search(r"mine \(my_networks:build\), images of 24 px:\n  0\.0 +4 x 11 x 11",
+    assert re.search(r"mine \(my_networks:build\), images of 24 px:\n  0\.0 +4 x 11 x 11"
+                     r"(.|\n)* modules that hold layers:\n  0 +4 x 11 x 11\n",
                      capsys.readouterr().out)
 
 
