@@ -6,7 +6,7 @@ import pytest
 from distributed import LocalCluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dask_scheduler():
     """Address of the scheduler of two workers with one thread each."""
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
