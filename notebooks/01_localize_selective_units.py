@@ -332,15 +332,11 @@ control_units.rename(index=style.display_name)
 # sample; images are. Each interval is a bootstrap over the independent images.
 
 # %%
-def same_preference(name, **units):
-    """Fraction of units that prefer their domain again on independent images, and its interval."""
-    return measure_same_preference(networks[name], defined[name], independent, **units,
-                                   seed=laboratory.profile.seed,
-                                   batch_size=laboratory.profile.batch_size)
-
-groups = (*generalisation_at_layer[network_spec.main].index, "all")
-kept = {name: {d: same_preference(name, domains=[d] * (d != "all"), layers=[layer] * is_main)
-               for d in groups} for name, is_main in zip(compared, (True, False))}
+kept = {name: measure_same_preference(networks[name], defined[name], independent, layers=layers,
+                                      seed=laboratory.profile.seed,
+                                      batch_size=laboratory.profile.batch_size)
+        for name, layers in zip(compared, ([layer], ()))}
+groups = tuple(kept[network_spec.main])
 units_by_group = [dict(counts, all=counts.sum()) for counts in (
     generalisation_at_layer[network_spec.main]["n_units"], control_units["n_units"])]
 pd.DataFrame({style.display_name(name): {

@@ -29,8 +29,8 @@ CHUNK = 2**23
 
 
 def measure_same_preference(network: Network, result: LocalizerResult, independent: ImageSet, *,
-                            seed: int, layers: Sequence[str] = (), domains: Sequence[str] = (),
-                            batch_size: int = 64) -> tuple[float, float, float]:
+                            seed: int, layers: Sequence[str] = (),
+                            batch_size: int = 64) -> dict[str, tuple[float, float, float]]:
     """Measure which fraction of the selective units prefers its domain on independent images.
 
     Parameters
@@ -42,19 +42,20 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
         Of the domains that it lacks, no unit is measured.
     seed : int
         Of the bootstrap.
-    layers, domains : sequence of str
-        Whose units are measured, all together; by default those of all layers, of all domains.
+    layers : sequence of str
+        Whose units are measured, all together; by default those of all layers.
     batch_size : int
         Images in one forward pass; changes speed and memory only.
 
     Returns
     -------
-    fraction, low, high : float
-        Of `same_preference_interval`.
+    dict
+        Intact domain -> fraction, low, high of its units (`same_preference_intervals`); "all":
+        of the units of all these domains.
     """
     names = independent.domain_names
     intact = [domain for domain in intact_domains(result.domains) if domain in names]
-    selected = [result.domains.index(domain) for domain in domains or intact]
+    selected = [result.domains.index(domain) for domain in intact]
     units = {layer: np.flatnonzero(np.isin(labels, selected) & (layer in (layers or result.layers)))
              for layer, labels in result.labels.items()}
     rows = np.arange(len(independent))
@@ -62,16 +63,19 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
                                   network.preprocessing)
     activations = extract_activations(network.model, network.layers, batches, units)
     place = np.array([names.index(domain) if domain in intact else -1 for domain in result.domains])
-    return same_preference_interval(
+    candidates = np.sort(place[place >= 0])
+    intervals = same_preference_intervals(
         np.concatenate([activations[layer].numpy() for layer in units], axis=1),
         np.array([names.index(domain) for domain in independent.domains]),
         np.concatenate([place[result.labels[layer][own]] for layer, own in units.items()]),
-        np.sort(place[place >= 0]), seed=seed)
+        candidates, seed=seed)
+    of_domain = dict(zip([*(names[candidate] for candidate in candidates), "all"], intervals))
+    return {name: tuple(map(float, of_domain[name])) for name in (*intact, "all")}
 
 
-def same_preference_interval(activations: NDArray, labels: NDArray, defined: NDArray,
-                             candidates: NDArray, *, seed: int,
-                             n_resamples: int = N_RESAMPLES) -> tuple[float, float, float]:
+def same_preference_intervals(activations: NDArray, labels: NDArray, defined: NDArray,
+                              candidates: NDArray, *, seed: int,
+                              n_resamples: int = N_RESAMPLES) -> NDArray[np.float64]:
     """Compute the fraction of units that prefer their domain again, with its 95 % interval.
 
     Images are drawn again within each domain (`helpers.core.bootstrap`).
@@ -83,26 +87,33 @@ def same_preference_interval(activations: NDArray, labels: NDArray, defined: NDA
     labels : array, int, shape (n_images,)
         Domain of each image, 0 ... n_domains - 1; at least two images of every domain.
     defined : array, int, shape (n_units,)
-        Domain for which each unit was selected.
-    candidates : array, int
+        Domain for which each unit was selected, one of the candidates.
+    candidates : array, int, shape (n_candidates,)
         Domains that a unit can prefer: the one of its largest mean t over contrasts with all
         domains. Chance is 1 / number of candidates.
     seed, n_resamples : int
 
     Returns
     -------
-    fraction, low, high : float
-        The interval is cut off at 0 and 1. NaN without units.
+    array, float64, shape (n_candidates + 1, 3)
+        Fraction, low, high of the units of each candidate, and of all units in the last row. The
+        interval is cut off at 0 and 1. NaN without units.
     """
-    n_units = activations.shape[1]
-    if not n_units:
-        return np.nan, np.nan, np.nan
     weights = np.vstack([np.ones(len(labels)),
                          draw_weights(labels, seed=seed, n_resamples=n_resamples)])
+    n_units = np.array([(defined == candidate).sum() for candidate in candidates])
+    n_same = np.zeros((len(candidates), len(weights)), dtype=np.int64)
     size = max(1, CHUNK // (np.unique(labels).size * len(weights)))
-    n_same = sum(_count_same(activations[:, start:start + size], labels, weights,
-                             defined[start:start + size], candidates)
-                 for start in range(0, n_units, size))
+    for start in range(0, len(defined), size):
+        part = slice(start, start + size)
+        n_same += _count_same(activations[:, part], labels, weights, defined[part], candidates)
+    return np.array([_interval(n_same[group].sum(0), n_units[group].sum())
+                     for group in (*np.eye(len(candidates), dtype=bool), slice(None))])
+
+
+def _interval(n_same: NDArray[np.int64], n_units: int) -> tuple[float, float, float]:
+    if not n_units:
+        return np.nan, np.nan, np.nan
     fraction, *resampled = n_same / n_units
     _, low, high = bootstrap_interval(fraction, resampled)
     return float(fraction), max(0.0, low), min(1.0, high)
@@ -110,11 +121,12 @@ def same_preference_interval(activations: NDArray, labels: NDArray, defined: NDA
 
 def _count_same(activations: NDArray, labels: NDArray, weights: NDArray, defined: NDArray,
                 candidates: NDArray) -> NDArray[np.int64]:
-    """Count units that prefer their domain under each weighting of the images, (n_weightings,)."""
+    """Count units that prefer their domain, (n_candidates, n_weightings of the images)."""
     t = _mean_t(torch.from_numpy(subtract_mean(activations)), torch.from_numpy(labels),
                 torch.from_numpy(weights))[candidates].nan_to_num(nan=-torch.inf)
     preferred = candidates[t.argmax(0).numpy()]
-    return ((preferred == defined) & (t > -torch.inf).any(0).numpy()).sum(1)
+    same = (preferred == defined) & (t > -torch.inf).any(0).numpy()
+    return np.stack([same[:, defined == candidate].sum(1) for candidate in candidates])
 
 
 def _mean_t(centred: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def test_needs_are_what_the_runs_of_the_demo_opened(stem, opened):
     assert needed == opened - {"space"}
 
 
-@pytest.mark.parametrize("name", ["mini", "paper"])
+@pytest.mark.parametrize("name", ["mini", pytest.param("paper", marks=pytest.mark.slow)])
 def test_every_need_is_looked_at(name, private):
     """A need that no check speaks of would always be called there."""
     facts = project.profile_facts(name, 2)

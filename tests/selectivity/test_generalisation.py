@@ -12,12 +12,17 @@ from support.tiny_cohort import RandomImages, network
 from helpers.core.intervals import proportion_interval
 from helpers.networks.registry import NetworkEntry
 from helpers.selectivity import generalisation
-from helpers.selectivity.generalisation import measure_same_preference, same_preference_interval
+from helpers.selectivity.generalisation import measure_same_preference, same_preference_intervals
 from helpers.selectivity.study import localize_network, measure_generalisation
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
 LABELS = np.repeat([0, 1, 2, 3], 12)
 CANDIDATES = np.arange(3)
+
+
+def same_preference_interval(*arguments, **settings) -> tuple[float, float, float]:
+    """Of the units of all candidates."""
+    return tuple(same_preference_intervals(*arguments, **settings)[-1])
 
 
 def fraction_by_hand(x, labels, defined) -> float:
@@ -35,6 +40,18 @@ def test_the_fraction_is_that_of_scipys_t_and_chunks_do_not_change_it(monkeypatc
     assert whole[0] == pytest.approx(expected) and whole[1] < expected < whole[2]
     monkeypatch.setattr(generalisation, "CHUNK", 1000)
     assert whole == same_preference_interval(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=50)
+
+
+def test_each_domains_row_is_that_of_its_units_alone():
+    rng = np.random.default_rng(2)
+    x, defined = rng.normal(size=(48, 40)), rng.integers(2, size=40)
+    x[LABELS == 1, :20] += 0.5
+    rows = same_preference_intervals(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=50)
+    for candidate in (0, 1):
+        own = defined == candidate
+        assert tuple(rows[candidate]) == same_preference_interval(
+            x[:, own], LABELS, defined[own], CANDIDATES, seed=1, n_resamples=50)
+    assert np.isnan(rows[2]).all()
 
 
 def test_the_interval_is_that_of_images_drawn_again_within_domains():
@@ -105,9 +122,10 @@ def test_all_layers_of_a_network_are_pooled_as_the_table_counts_them(private):
     table = measure_generalisation(result, localize_network(tiny, independent)).dropna()
     expected = (table["n_units"] * table["same_preference"]).sum() / table["n_units"].sum()
     assert table["layer"].nunique() == 3
-    fraction, low, high = measure_same_preference(tiny, result, independent, seed=0, batch_size=7)
+    fraction, low, high = measure_same_preference(tiny, result, independent, seed=0,
+                                                  batch_size=7)["all"]
     assert fraction == pytest.approx(expected) and low < expected < high
     row = table.set_index(["layer", "domain"]).loc[("conv", "faces"), "same_preference"]
-    one = measure_same_preference(tiny, result, independent, seed=0, layers=["conv"],
-                                  domains=["faces"])
-    assert one[0] == pytest.approx(row) != fraction
+    conv = measure_same_preference(tiny, result, independent, seed=0, layers=["conv"])
+    assert conv["faces"][0] == pytest.approx(row) != fraction
+    assert list(conv) == [*table["domain"].unique(), "all"]
