@@ -101,6 +101,10 @@ class ChannelSpec:
     layers: Annotated[Names, Field(min_length=2)]
 
 
+N_CURVES = 4
+"""Regions that are predicted from every domain's units, where a profile names none."""
+
+
 @dataclass(**FROZEN)
 class EncodingSpec:
     """How regions are predicted from a network's selective units (notebook 03).
@@ -117,7 +121,8 @@ class EncodingSpec:
     min_ncsnr : float
         Vertices above this ncsnr are predicted; those of unknown ncsnr are kept.
     curve_rois : tuple of str
-        Regions that are predicted from every domain's units, also without constraint.
+        Those of ``rois`` that are predicted from every domain's units, also without constraint;
+        left out: the first four.
     single_domain_rois : dict, ROI -> domain
         Regions of which it is known that one domain alone drives them.
     alpha, alpha_untrained : float
@@ -146,3 +151,9 @@ class EncodingSpec:
             raise LabError(f"The encoding names the face network {self.face_network!r} and "
                            f"{len(self.face_layers)} face_layers",
                            expected="both, or neither", remedy="correct the table 'encoding'")
+        if unknown := [roi for roi in self.curve_rois if roi not in self.rois]:
+            raise LabError(f"The encoding names {', '.join(unknown)} in curve_rois, not in rois",
+                           expected=f"some of {', '.join(self.rois)}",
+                           remedy="correct curve_rois in the table 'encoding', or leave it out")
+        if not self.curve_rois:
+            object.__setattr__(self, "curve_rois", self.rois[:N_CURVES])

@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from support.tiny_cohort import RandomImages, TinyCohort, network
 
 from helpers.config.contrastive_coding import EncodingSpec
+from helpers.core.errors import LabError
 from helpers.core.statistics import correct_p_values
 from helpers.encoding import study as encoding_study
 from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
@@ -138,3 +139,9 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
     assert stimuli.opened == opened, "made once"
     assert set(rsa_study.layer_rdms(net, stimuli, ["relu"])) == {"relu"}
     assert rsa_study.correlate_layer_rdms([net], None, measured, layers=layers, seed=3).empty
+
+
+def test_regions_of_the_curves_are_some_of_the_regions():
+    with pytest.raises(LabError, match="OPA in curve_rois, not in rois(?s:.)*FFA-1, PPA"):
+        EncodingSpec(("FFA-1", "PPA"), ("relu",), curve_rois=("PPA", "OPA"))
+    assert EncodingSpec(("A", "B", "C", "D", "E"), ("relu",)).curve_rois == ("A", "B", "C", "D")

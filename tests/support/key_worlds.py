@@ -201,7 +201,7 @@ TUNING = FinetuningSpec("tiny-net", "tiny-net", ("EBA", "PPA"), ("conv", "fc"), 
 TRAINING = DecoderTraining(iterations=3, batch_size=4, n_seeds=1)
 DECODING = DecodingSpec("x", n_test=4, n_validation=3, n_pool=2, training=TRAINING)
 CONCEPTS = ConceptSpec()
-ENCODING = EncodingSpec(("EBA", "PPA"), ("conv", "fc"))
+ENCODING = EncodingSpec(("EBA", "PPA"), ("conv", "fc"), curve_rois=("EBA",))
 
 
 def localizer(w):
