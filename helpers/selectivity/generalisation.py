@@ -26,6 +26,8 @@ from helpers.stimuli.image_sets import ImageSet
 
 CHUNK = 2**23
 """Values of t that are held at a time."""
+MAX_UNITS = 5_000
+"""Units of a domain whose fraction is computed for every resampling of the images."""
 
 
 def measure_same_preference(network: Network, result: LocalizerResult, independent: ImageSet, *,
@@ -97,26 +99,39 @@ def same_preference_intervals(activations: NDArray, labels: NDArray, defined: ND
     -------
     array, float64, shape (n_candidates + 1, 3)
         Fraction, low, high of the units of each candidate, and of all units in the last row. The
-        interval is cut off at 0 and 1. NaN without units.
+        interval is cut off at 0 and 1; its width is that of ``MAX_UNITS`` units of each candidate,
+        drawn from the seed, where there are more. NaN without units.
     """
-    weights = np.vstack([np.ones(len(labels)),
-                         draw_weights(labels, seed=seed, n_resamples=n_resamples)])
-    n_units = np.array([(defined == candidate).sum() for candidate in candidates])
+    of_candidate = [np.flatnonzero(defined == candidate) for candidate in candidates]
+    rng, n_units = np.random.default_rng(seed), np.array([len(units) for units in of_candidate])
+    drawn = [units if len(units) <= MAX_UNITS
+             else np.sort(rng.choice(units, MAX_UNITS, replace=False)) for units in of_candidate]
+    weights = draw_weights(labels, seed=seed, n_resamples=n_resamples)
+    fractions = np.hstack([
+        _fractions(activations, labels, np.ones((1, len(labels))), of_candidate, candidates),
+        _fractions(activations, labels, weights, drawn, candidates)])
+    pooled = n_units @ fractions / max(n_units.sum(), 1)
+    return np.array([_interval(*row) if n else (np.nan,) * 3 for n, row in zip(
+        [*n_units, n_units.sum()], [*fractions, pooled])])
+
+
+def _interval(fraction: float, *resampled: float) -> tuple[float, float, float]:
+    _, low, high = bootstrap_interval(fraction, resampled)
+    return fraction, max(0.0, low), min(1.0, high)
+
+
+def _fractions(activations: NDArray, labels: NDArray, weights: NDArray,
+               of_candidate: Sequence[NDArray], candidates: NDArray) -> NDArray[np.float64]:
+    """Compute the fraction of each candidate's units, (n_candidates, n_weightings); 0 of none."""
+    units = np.concatenate([*of_candidate, np.zeros(0, dtype=int)])
+    defined = np.repeat(candidates, [len(members) for members in of_candidate])
     n_same = np.zeros((len(candidates), len(weights)), dtype=np.int64)
     size = max(1, CHUNK // (np.unique(labels).size * len(weights)))
-    for start in range(0, len(defined), size):
+    for start in range(0, len(units), size):
         part = slice(start, start + size)
-        n_same += _count_same(activations[:, part], labels, weights, defined[part], candidates)
-    return np.array([_interval(n_same[group].sum(0), n_units[group].sum())
-                     for group in (*np.eye(len(candidates), dtype=bool), slice(None))])
-
-
-def _interval(n_same: NDArray[np.int64], n_units: int) -> tuple[float, float, float]:
-    if not n_units:
-        return np.nan, np.nan, np.nan
-    fraction, *resampled = n_same / n_units
-    _, low, high = bootstrap_interval(fraction, resampled)
-    return float(fraction), max(0.0, low), min(1.0, high)
+        n_same += _count_same(activations[:, units[part]], labels, weights, defined[part],
+                              candidates)
+    return n_same / np.maximum([[len(members)] for members in of_candidate], 1)
 
 
 def _count_same(activations: NDArray, labels: NDArray, weights: NDArray, defined: NDArray,

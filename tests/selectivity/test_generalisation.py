@@ -54,6 +54,19 @@ def test_each_domains_row_is_that_of_its_units_alone():
     assert np.isnan(rows[2]).all()
 
 
+def test_of_many_units_all_are_counted_and_some_give_the_width(monkeypatch):
+    rng = np.random.default_rng(4)
+    x, defined = rng.normal(size=(48, 600)), rng.integers(3, size=600)
+    x += 0.4 * np.eye(4)[LABELS][:, defined] + 0.3 * rng.normal(size=(48, 1))
+    whole = same_preference_intervals(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=200)
+    monkeypatch.setattr(generalisation, "MAX_UNITS", 100)
+    some = same_preference_intervals(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=200)
+    np.testing.assert_allclose(some[:, 0], whole[:, 0], atol=1e-12)
+    widths = [rows[:, 2] - rows[:, 1] for rows in (some, whole)]
+    assert (widths[0] != widths[1]).all()
+    np.testing.assert_allclose(*widths, rtol=0.4)
+
+
 def test_the_interval_is_that_of_images_drawn_again_within_domains():
     """The half width is 1.96 standard deviations of a plain bootstrap."""
     rng = np.random.default_rng(3)
