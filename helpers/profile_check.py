@@ -18,6 +18,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from helpers.brains.layouts import read_cohort
+from helpers.brains.named_rois import SINGLE_DOMAIN_KEY, require_rois
 from helpers.config.data import LOCAL, TRAINING_ONLY, CohortSpec
 from helpers.config.profile import OPTIONAL_SOURCES, Profile
 from helpers.core.errors import LabError, one_of
@@ -97,7 +98,8 @@ def check_profile(profile: Profile, data: Path) -> list[Check]:
                      for part in parts_of(profile, name)]
         elif isinstance(spec, CohortSpec):
             jobs.append((f"cohort {name!r}",
-                         partial(_check_files, profile, spec, data, _describe_cohort)))
+                         partial(_check_files, profile, spec, data,
+                                 partial(_describe_cohort, profile, name))))
         else:
             optional = " (optional: a map is left out)" if name in OPTIONAL_SOURCES else ""
             jobs.append((f"files {name!r}{optional}",
@@ -213,10 +215,12 @@ def _try(images: ImageSet, index: int, *, decode: bool) -> LabError | None:
     return None
 
 
-def _describe_cohort(spec: CohortSpec, folder: Path) -> str:
-    settings = {name: value for name, value in asdict(spec).items()
-                if name not in ("layout", "path", "source")}
+def _describe_cohort(profile: Profile, name: str, spec: CohortSpec, folder: Path) -> str:
+    settings = {key: value for key, value in asdict(spec).items()
+                if key not in ("layout", "path", "source")}
     cohort = read_cohort(spec.layout, folder, **settings)
+    if name == "cohort" and profile.encoding:
+        require_rois(cohort, profile.encoding.single_domain_rois, SINGLE_DOMAIN_KEY)
     regions = {roi for subject in cohort.subjects for roi in cohort.rois(subject)}
     return (f"{len(cohort.subjects)} participants, {len(cohort.stimuli)} images, {len(regions)} "
             "ROIs")

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
+from helpers.brains.named_rois import SINGLE_DOMAIN_KEY, require_rois
 from helpers.brains.rois import domain_of
 from helpers.config.contrastive_coding import EncodingSpec
 from helpers.core.cache import cached_table
@@ -71,12 +72,20 @@ class EncodingStudy:
     n_jobs : int
         Processes for the fits; a Dask cluster takes their place where one is named
         (see `helpers.encoding.model_selection`).
+
+    Raises
+    ------
+    LabError
+        If a region that one domain alone drives is no participant's.
     """
 
     cohort: Cohort
     spec: EncodingSpec
     batch_size: int
     n_jobs: int = 1
+
+    def __post_init__(self) -> None:
+        require_rois(self.cohort, self.spec.single_domain_rois, SINGLE_DOMAIN_KEY)
 
     @property
     def rois(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import get_entry, seed_names
 
 MAX_PIES = 7
-MAX_LISTED = 40
+MAX_LISTED = 64
 """Layers that a message lists; `list_layers` writes all."""
 WEIGHTED_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
 OpenNetwork = Callable[[str], Network]

@@ -145,3 +145,9 @@ def test_regions_of_the_curves_are_some_of_the_regions():
     with pytest.raises(LabError, match="OPA in curve_rois, not in rois(?s:.)*FFA-1, PPA"):
         EncodingSpec(("FFA-1", "PPA"), ("relu",), curve_rois=("PPA", "OPA"))
     assert EncodingSpec(("A", "B", "C", "D", "E"), ("relu",)).curve_rois == ("A", "B", "C", "D")
+
+
+def test_a_region_that_nobody_has_is_named_before_anything_is_fitted():
+    with pytest.raises(LabError, match="has OPA, named in single_domain_rois(?s:.)*one of .*FFA-1"):
+        EncodingStudy(TinyCohort(), replace(SPEC, single_domain_rois={"PPA": "scenes",
+                                                                      "OPA": "scenes"}), 32)

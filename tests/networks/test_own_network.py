@@ -312,13 +312,13 @@ def test_layers_of_every_profile_exist():
 
 def test_of_many_layers_a_message_lists_those_that_are_nested_least(folder):
     with pytest.raises(LabError) as error:
-        opened(folder, CALLABLE.replace("my_networks:build", "torchvision:squeezenet1_1").replace(
-            "crop = 24", "crop = 64"), 'heat_map_layer = "fc"')
+        opened(folder, CALLABLE.replace("my_networks:build", "torchvision:resnet34").replace(
+            "crop = 24", "crop = 64"), 'heat_map_layer = "fc6"')
     listed, _, rest = error.value.expected.removeprefix("of mine: ").partition(" and ")
     layers = listed.split(", ")
     assert len(layers) == MAX_LISTED and re.match(r"\d+ more(.|\n)*helpers.lab layers", rest)
-    assert {"features.0", "features.1", "classifier.3"} < set(layers)
-    assert layers.index("features.0") < layers.index("features.3.squeeze")
+    assert {"conv1", "maxpool", "avgpool"} < set(layers)
+    assert layers.index("conv1") < layers.index("layer1.0.conv1") < layers.index("avgpool")
 
 
 def test_a_layer_that_is_called_twice_has_two_names():
