@@ -873,7 +873,7 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 fraction_of_ceiling = None    # a number between 0 and 1
 
 # %% tags=["solution"]
-ceiling = ceilings.pivot_table(index="roi", columns="statistic", values="value")
+ceiling = ceilings.groupby(["roi", "statistic"])["value"].mean().unstack()
 mean_score = tests["veRSA"].set_index("roi").loc[example_roi, "mean"]
 fraction_of_ceiling = mean_score / ceiling.loc[example_roi, "rsa"]
 

@@ -27,6 +27,8 @@ Interval = tuple[float, float, float]
 """An estimate and its 95 % interval."""
 MANY = 500
 """Of more dots, vector files hold an image."""
+MAX_LETTERS = 20
+"""Of a layer's name below its bar."""
 
 
 def layers_with_weights(layers: Sequence[str], preferred: Sequence[str]) -> list[str]:
@@ -68,10 +70,18 @@ def layer_bars(axes: Axes, table: pd.DataFrame, layers: Sequence[str],
         bottom += values
     n_units = table.drop_duplicates("layer").set_index("layer")["n_units"].reindex(layers)
     blocks = [".".join(layer.split(".")[:2]) for layer in layers]
-    names = blocks if len(set(blocks)) == len(layers) else layers
+    names = blocks if len(set(blocks)) == len(layers) else map(_shorten_path, layers)
     axes.set_xticks(np.arange(len(layers)), [f"{name} ({_short(n)})" for name, n in zip(
         names, n_units)], rotation=90)
+    if not bottom.any():
+        axes.set_ylim(0, 0.01)
     percent_axis(axes.yaxis)
+
+
+def _shorten_path(layer: str) -> str:
+    """Write the path of a deep module in few characters: stages.0…conv1."""
+    parts = layer.split(".")
+    return f"{'.'.join(parts[:2])}…{parts[-1]}" if len(layer) > MAX_LETTERS else layer
 
 
 def _short(n: float) -> str:
@@ -152,6 +162,8 @@ def unit_strips(axes: Axes, t_values: Mapping[str, Mapping[str, NDArray]],
     _count_labels(axes, domains, [{d: len(by_domain[d]) for d in domains}
                                   for by_domain in t_values.values()])
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.8)
+    if not any(len(values) for by_domain in t_values.values() for values in by_domain.values()):
+        axes.set_ylim(-1, 1)
 
 
 def preference_points(axes: Axes, estimates: Mapping[str, Mapping[str, Interval]],

@@ -44,6 +44,15 @@ def test_bars_of_one_block_have_the_full_names_of_their_layers(axes):
         "layer4.0.conv1 (10)", "layer4.0.conv2 (10)"]
 
 
+def test_paths_of_deep_modules_are_shortened_and_bars_of_nothing_begin_at_zero(axes):
+    layers = ["stages.0.blocks.0.token_mixer.conv1", "stages.0.blocks.1.token_mixer.conv2"]
+    table = pd.DataFrame({"layer": layers, "domain": "faces", "proportion": 0.0, "n_units": 10})
+    plots.layer_bars(axes, table, layers, ["faces"])
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "stages.0…conv1 (10)", "stages.0…conv2 (10)"]
+    assert axes.get_ylim()[0] == 0
+
+
 def test_groups_of_the_heat_map_carry_their_counts(axes):
     plots.unit_heat_map(axes, np.zeros((30, 10)), [("faces", 10, 10), ("rest", 20, 9_300)],
                         [("faces", 4), ("characters", 6)])
