@@ -15,7 +15,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures import style
 from helpers.lesions import statistics as lesion_statistics
-from helpers.selectivity.generalisation import same_preference_interval
+from helpers.selectivity.generalisation import same_preference_intervals
 from helpers.selectivity.split_half import overlap_p
 from helpers.stimuli.image_source import ImageSource
 
@@ -33,7 +33,7 @@ Run = Callable[[str, str], dict]
 def run(private, monkeypatch) -> Run:
     """Return a function that runs a notebook in a world, and returns what it saved."""
     matplotlib.use("agg")
-    monkeypatch.setitem(same_preference_interval.__kwdefaults__, "n_resamples", 49)
+    monkeypatch.setitem(same_preference_intervals.__kwdefaults__, "n_resamples", 49)
     monkeypatch.setitem(overlap_p.__kwdefaults__, "n_permutations", 19)
     monkeypatch.setattr(lesion_statistics, "N_RESAMPLES", 49)
 

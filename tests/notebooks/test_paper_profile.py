@@ -38,6 +38,7 @@ from helpers.core.paths import ROOT
 from helpers.datasets import fetch, prepare
 from helpers.networks import registry
 from helpers.networks.architectures import build
+from helpers.selectivity.generalisation import same_preference_intervals
 from helpers.stimuli.image_sets import CLASSIC, FLOC, MC8
 
 PER_CATEGORY = 6
@@ -262,6 +263,7 @@ def world(made, private, serve, monkeypatch):
                          ids=lambda path: path.stem)
 def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     matplotlib.use("agg")
+    monkeypatch.setitem(same_preference_intervals.__kwdefaults__, "n_resamples", 49)
     text = source.read_text()
     assert 'profile = "demo"' in text
     path = str(world / "paper.toml")
