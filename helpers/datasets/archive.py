@@ -6,6 +6,7 @@ import errno
 import hashlib
 import re
 import shutil
+import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import NoReturn
 
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import disk_full_error, ensure_space, ensure_writable
+from helpers.core.paths import disk_full_error, ensure_space, ensure_writable, format_size
 from helpers.core.stray_files import is_stray, list_visible_files
 from helpers.core.substitute_files import N_BYTES, describe_substitute
 
@@ -23,6 +24,12 @@ MAX_COMPRESSION_RATIO = 1100
 """No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
 SUPPORTED_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
                          zipfile.ZIP_LZMA)
+MAX_GROWTH, ALWAYS_BYTES = 100, 2**30
+"""What unpacks to more than so many times the archive's size is refused, but for so many bytes.
+Images hardly shrink, tables and labels some twenty times; archives made to fill a disk do so a
+thousand times, or, in each other, a million."""
+MAX_MEMBERS = 5_000_000
+"""Files of an archive; ImageNet has 1.4 million."""
 MAGIC_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
                b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd"}
 """How files begin that people take for an archive of another kind."""
@@ -55,20 +62,21 @@ def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
     ------
     LabError
         If the archive is damaged, needs a password or a compression that Python lacks, names a
-        file outside of ``folder``, holds (in a tar) anything but files and folders, or does not fit
-        the disk.
+        file outside of ``folder``, holds anything but files and folders, is made to fill a disk
+        (`MAX_GROWTH`; archives inside count together), or does not fit the disk.
     """
     shutil.rmtree(folder, ignore_errors=True)
     ensure_writable(folder)
+    budget = _Budget(archive)
     try:
         if kind == "tar":
-            _extract(archive, folder, kind, _extract_tar, archive)
+            _extract(archive, folder, kind, _extract_tar, budget)
         else:
-            _extract(archive, folder, "zip", _extract_zip, archive)
+            _extract(archive, folder, "zip", _extract_zip, budget)
         if kind == "zip-in-zip":
             for inner in sorted(path for path in folder.rglob("*")
                                 if path.suffix.lower() == ".zip" and path.is_file()):
-                _extract(inner, inner.parent, "zip", _extract_zip, archive)
+                _extract(inner, inner.parent, "zip", _extract_zip, budget)
                 inner.unlink()
         yield folder
     except OSError as error:
@@ -121,23 +129,56 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
         Regular expression; its first group in a file's name is the name of its sub-folder.
     into : str
         Folder below ``folder``.
+
+    Raises
+    ------
+    LabError
+        If that name is none of a folder (``..``).
     """
     for path in [path for path in folder.iterdir() if path.is_file()]:
         name_match = re.match(pattern, path.name)
         if name_match is None:
             path.unlink()
             continue
+        if not (name_match[1] or "").strip("."):
+            raise LabError(f"the file {path.name!r} belongs into a folder {name_match[1]!r}",
+                           expected="a name of a folder", remedy="do not use this archive; get one "
+                           "from its publisher")
         target = folder / into / name_match[1]
         target.mkdir(parents=True, exist_ok=True)
         path.rename(target / path.name)
 
 
-def _extract(archive: Path, folder: Path, kind: str, extract: Callable[[Path, Path], None],
-             outer: Path) -> None:
-    """Unpack an archive; whatever its bytes make the library raise becomes an error about it.
+class _Budget:
+    """What may still be unpacked from a file that a person has, archives inside included.
 
-    ``outer`` is the file that a person has: archives inside of it are gone after.
+    Parameters
+    ----------
+    outer : Path
+        The file; archives inside of it are gone after.
     """
+
+    def __init__(self, outer: Path) -> None:
+        self.outer, self.n_bytes, self.n_members = outer, 0, 0
+
+    def add(self, archive: Path, folder: Path, sizes: list[int]) -> None:
+        """Count some members before they are written; refuse too many, and what does not fit."""
+        limit = max(ALWAYS_BYTES, MAX_GROWTH * self.outer.stat().st_size)
+        self.n_bytes, self.n_members = self.n_bytes + sum(sizes), self.n_members + len(sizes)
+        if self.n_bytes > limit or self.n_members > MAX_MEMBERS:
+            raise LabError(f"{self.outer} ({format_size(self.outer.stat().st_size)}) would unpack "
+                           f"to {self.n_members:,} files, {format_size(self.n_bytes)} or more.",
+                           expected=f"at most {MAX_MEMBERS:,} files, {format_size(limit)}: an "
+                           "archive of such a ratio is made to fill disks",
+                           remedy="do not use this archive; get one from its publisher. If it is "
+                           f"his, unpack it by hand to {self.outer.with_suffix('')}")
+        ensure_space(folder, sum(sizes), archive.name)
+
+
+def _extract(archive: Path, folder: Path, kind: str,
+             extract: Callable[[Path, Path, _Budget], None], budget: _Budget) -> None:
+    """Unpack an archive; whatever its bytes make the library raise becomes an error about it."""
+    outer = budget.outer
     where = str(archive) if archive == outer else f"{archive.name} in {outer}"
     with archive.open("rb") as file:
         head = file.read(N_BYTES)
@@ -150,7 +191,7 @@ def _extract(archive: Path, folder: Path, kind: str, extract: Callable[[Path, Pa
                        expected=f"a {kind} archive",
                        remedy=_manual_remedy(outer, kind))
     try:
-        extract(archive, folder)
+        extract(archive, folder, budget)
     except LabError:
         raise
     except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
@@ -179,7 +220,7 @@ class UnsupportedArchive(Exception):
     """The archive is whole, as far as one sees, and Python cannot unpack it."""
 
 
-def _extract_zip(archive: Path, folder: Path) -> None:
+def _extract_zip(archive: Path, folder: Path, budget: _Budget) -> None:
     with zipfile.ZipFile(archive) as archive_file:
         members = [item for item in archive_file.infolist()
                    if not _has_stray_part(PurePosixPath(item.filename).parts)]
@@ -193,13 +234,38 @@ def _extract_zip(archive: Path, folder: Path) -> None:
                     item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"impossible size of {item.filename}")
             _require_inside(item.filename, folder, archive)
-        ensure_space(folder, sum(item.file_size for item in members), archive.name)
+            kind = stat.S_IFMT(item.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _not_a_file_error(item.filename, archive)
+        _refuse_overlaps(members)
+        budget.add(archive, folder, [item.file_size for item in members])
         archive_file.extractall(folder, members)
 
 
-def _extract_tar(archive: Path, folder: Path) -> None:
+def _refuse_overlaps(members: list[zipfile.ZipInfo]) -> None:
+    """Refuse members that share their bytes, with which a small archive holds anything many times.
+
+    Python itself refuses them since 3.11.8.
+    """
+    end = 0
+    for item in sorted(members, key=lambda item: item.header_offset):
+        if item.header_offset < end:
+            raise zipfile.BadZipFile(f"Overlapped entries: {item.filename!r}")
+        end = item.header_offset + item.compress_size
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar; one of negative size would be read again and again, without an end."""
+
+    def _block(self, count: int) -> int:
+        if count < 0:
+            raise tarfile.ReadError("a member of negative size")
+        return super()._block(count)
+
+
+def _extract_tar(archive: Path, folder: Path, budget: _Budget) -> None:
     """Unpack a plain tar; nothing is written before every member is known to be harmless."""
-    with tarfile.open(archive, "r:") as archive_file, archive.open("rb") as raw:
+    with tarfile.open(archive, "r:", tarinfo=_Member) as archive_file, archive.open("rb") as raw:
         members = [item for item in archive_file.getmembers()
                    if not _has_stray_part(PurePosixPath(item.name).parts)]
         # A damaged header looks like the end to tarfile; the real end is a block of zeros.
@@ -208,12 +274,16 @@ def _extract_tar(archive: Path, folder: Path) -> None:
             raise tarfile.ReadError(f"no end after {len(members)} members")
         for item in members:
             _require_inside(item.name, folder, archive)
-            if not (item.isreg() or item.isdir()):
-                raise LabError(f"{archive} holds {item.name!r}, a link or a device.",
-                               expected="files and folders alone",
-                               remedy="do not use this archive; get one from its publisher")
-        ensure_space(folder, sum(item.size for item in members), archive.name)
+            if not (item.isreg() or item.isdir()) or item.issparse():
+                raise _not_a_file_error(item.name, archive)
+        budget.add(archive, folder, [item.size for item in members])
         archive_file.extractall(folder, members, filter="data")
+
+
+def _not_a_file_error(name: str, archive: Path) -> LabError:
+    return LabError(f"{archive} holds {name!r}, a link, a device or a file with holes.",
+                    expected="files and folders alone",
+                    remedy="do not use this archive; get one from its publisher")
 
 
 def _has_stray_part(parts: tuple[str, ...]) -> bool:
