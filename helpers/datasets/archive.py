@@ -281,7 +281,7 @@ def _extract_tar(archive: Path, folder: Path, budget: _Budget) -> None:
 
 
 def _not_a_file_error(name: str, archive: Path) -> LabError:
-    return LabError(f"{archive} holds {name!r}, a link, a device or a file with holes.",
+    return LabError(f"{archive} holds {name!r}, a link or a device, or a file with holes.",
                     expected="files and folders alone",
                     remedy="do not use this archive; get one from its publisher")
 

@@ -74,7 +74,7 @@ def test_no_member_lies_outside(tmp_path, name, kind):
 @pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
 def test_a_zip_holds_files_alone(tmp_path, mode):
     error = refused(tmp_path, zipped({"link": b"/etc/passwd"}, mode=mode | 0o644))
-    assert "'link', a link, a device" in error.seen
+    assert "'link', a link or a device" in error.seen
     with unpack(write(tmp_path / "y.zip", zipped({"x": b"1"}, mode=stat.S_IFREG | 0o644)),
                 tmp_path / "o") as folder:
         assert (folder / "x").read_bytes() == b"1"
@@ -89,7 +89,7 @@ def write(path: Path, content: bytes) -> Path:
     member("l", tarfile.SYMTYPE, "/etc"), member("l", tarfile.LNKTYPE, "../x"),
     member("d", tarfile.CHRTYPE), member("f", tarfile.FIFOTYPE), member("b", tarfile.BLKTYPE)])
 def test_a_tar_holds_files_alone(tmp_path, item):
-    assert "a link, a device" in refused(tmp_path, tarred(item, member("x")), "tar").seen
+    assert "a link or a device" in refused(tmp_path, tarred(item, member("x")), "tar").seen
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
