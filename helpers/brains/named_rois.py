@@ -10,6 +10,7 @@ from helpers.core.errors import LabError, one_of
 
 SINGLE_DOMAIN_KEY = "single_domain_rois of the table [encoding]"
 
+
 def require_rois(cohort: Cohort, rois: Iterable[str], key: str) -> None:
     """Require that at least one participant has each of some regions.
 

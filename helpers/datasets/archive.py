@@ -133,7 +133,7 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
     Raises
     ------
     LabError
-        If that name is none of a folder (``..``).
+        If that name leads out of the folder (``..``).
     """
     for path in [path for path in folder.iterdir() if path.is_file()]:
         name_match = re.match(pattern, path.name)
@@ -141,8 +141,8 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
             path.unlink()
             continue
         if not (name_match[1] or "").strip("."):
-            raise LabError(f"the file {path.name!r} belongs into a folder {name_match[1]!r}",
-                           expected="a name of a folder", remedy="do not use this archive; get one "
+            raise LabError(f"the file {path.name!r} would go to a folder {name_match[1]!r}",
+                           expected="the name of a folder below", remedy="do not use this archive; get one "
                            "from its publisher")
         target = folder / into / name_match[1]
         target.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ class _Budget:
                            expected=f"at most {MAX_MEMBERS:,} files, {format_size(limit)}: an "
                            "archive of such a ratio is made to fill disks",
                            remedy="do not use this archive; get one from its publisher. If it is "
-                           f"his, unpack it by hand to {self.outer.with_suffix('')}")
+                           f"genuine, unpack it by hand to {self.outer.with_suffix('')}")
         ensure_space(folder, sum(sizes), archive.name)
 
 
