@@ -142,8 +142,8 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
             continue
         if not (name_match[1] or "").strip("."):
             raise LabError(f"the file {path.name!r} would go to a folder {name_match[1]!r}",
-                           expected="the name of a folder below", remedy="do not use this archive; get one "
-                           "from its publisher")
+                           expected="the name of a folder below",
+                           remedy="do not use this archive; get one from its publisher")
         target = folder / into / name_match[1]
         target.mkdir(parents=True, exist_ok=True)
         path.rename(target / path.name)

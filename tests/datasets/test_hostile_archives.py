@@ -154,6 +154,6 @@ def test_a_file_is_not_sorted_upwards(tmp_path, name):
     folder = tmp_path / "set"
     folder.mkdir()
     (folder / name).write_bytes(b"x")
-    with pytest.raises(LabError, match="belongs into a folder"):
+    with pytest.raises(LabError, match="would go to a folder"):
         sort_into_folders(folder, r"(.*?)-\d", ".")
     assert (folder / name).is_file()
