@@ -43,7 +43,8 @@ def verdict_from_interval(low: float, high: float, expected: Expected,
     Parameters
     ----------
     low, high : float
-        The interval; NaN: not testable here.
+        The interval; NaN: not testable here. One without width comes from values that are all
+        alike, few or discrete (no hit among 57 images): it does not show how they vary.
     expected : {"above 0", "below 0", "around 0"}
     within : float, optional
         Equivalence bound, larger than 0: needed by "around 0", and only by it.
@@ -67,6 +68,8 @@ def verdict_from_interval(low: float, high: float, expected: Expected,
                        remedy="fix within= before looking, from the scale of what is measured")
     if not (math.isfinite(low) and math.isfinite(high)):
         return UNTESTABLE
+    if low == high:
+        return INCONCLUSIVE
     if expected == "around 0":
         return (SUPPORTED if -within < low and high < within
                 else CONTRADICTED if low > within or high < -within else INCONCLUSIVE)

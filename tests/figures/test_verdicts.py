@@ -369,3 +369,10 @@ def test_a_number_that_was_not_committed_is_listed():
     more["numbers"]["new"] = 1
     assert compare_numbers(content(), more, {}) == ["new: not committed"]
     assert compare_numbers(more, content(), {}) == ["new: not in this run"]
+
+
+@pytest.mark.parametrize("expected, within", [("above 0", None), ("below 0", None),
+                                              ("around 0", 1.0)])
+@pytest.mark.parametrize("value", [-0.018, 0.0, 0.5])
+def test_an_interval_without_width_decides_nothing(value, expected, within):
+    assert verdict_from_interval(value, value, expected, within) == "inconclusive"
