@@ -200,7 +200,7 @@ def class_activation_map(A, gradient):
 
 cam = class_activation_map(A, gradient)
 half = cam.shape[1] // 2
-left, right = cam[:, :half].sum(), cam[:, -half:].sum()
+left, right = cam[:, :half].sum(), cam[:, cam.shape[1] - half:].sum()
 index = (right - left) / (right + left)
 print(cam.numpy().round(2), f"\nleft {left:.2f}, right {right:.2f}, index {index:+.3f}")
 torch.testing.assert_close(class_activation_map(A, gradient.flip(3)), cam)
@@ -581,7 +581,8 @@ def hires_index(feature_maps, gradients):
     """Return the laterality index of the HiResCAM map of one image."""
     saliency_map = np.maximum((gradients * feature_maps).sum(0), 0)
     half = saliency_map.shape[1] // 2
-    left, right = saliency_map[:, :half].sum(), saliency_map[:, -half:].sum()
+    left = saliency_map[:, :half].sum()
+    right = saliency_map[:, saliency_map.shape[1] - half:].sum()
     return (right - left) / (right + left)
 
 # %% tags=["check"]

@@ -284,13 +284,13 @@ else:
 # proportions.
 
 # %%
-pairs = statistics.condition_pairs(spec)
+pairs, pair_names = statistics.condition_pairs(spec), statistics.name_differences(spec)
 values = {"proportion": statistics.mean_per_network(at_fdr_alpha, "proportion"),
           "proportion, second localizer": second_localizer_proportion}
 differences = {comparison: {name: statistics.paired_differences(one, *pair)
                             for name, one in values.items() if len(one)}
                for comparison, pair in pairs.items()}
-{statistics.format_difference(pairs[name]): its["proportion"].round(4).tolist()
+{pair_names[name]: its["proportion"].round(4).tolist()
  for name, its in differences.items()}
 
 # %% [markdown]
@@ -305,7 +305,7 @@ for subset, table in (("", tuning_strengths), (", equal n", equal_n_strengths)):
             differences[comparison][measure + subset] = (
                 statistics.paired_differences_by_layer(its, *pair))
 print("differences between conditions, mean over seeds (empty: nothing to compare)")
-pd.DataFrame({statistics.format_difference(pairs[comparison]): {
+pd.DataFrame({pair_names[comparison]: {
     measure: difference.mean() if len(difference) else np.nan
     for measure, difference in its.items()} for comparison, its in differences.items()}).round(4)
 
@@ -330,7 +330,7 @@ published_pair_difference = (
     bootstrap_d_prime[spec.language, 0] - bootstrap_d_prime[spec.vision, 0] if spec.language
     else pd.Series(np.nan, bootstrap_d_prime.index))
 low, high = published_pair_difference.loc[0:].quantile([0.025, 0.975])
-print(f"first network of each, {statistics.format_difference(pairs['language'])}: "
+print(f"first network of each, {pair_names['language']}: "
       f"d' {published_pair_difference.loc[-1]:+.3f} [{low:.3f}, {high:.3f}]")
 
 # %% [markdown]
@@ -451,7 +451,6 @@ def judge_all(statement, its, expected, **origin):
     claims.intervals(statement, {name: mean_interval(one) for name, one in its.items()}, expected,
                      n=f"n = {n} seeds", df=n - 1, **origin)
 
-pair_names = {comparison: statistics.format_difference(pair) for comparison, pair in pairs.items()}
 control = {"source": "beyond the paper: control", "paper": "not tested"}
 growth = statistics.growth_with_depth(at_fdr_alpha, layers)
 judge_all("Selective units grow with depth", {

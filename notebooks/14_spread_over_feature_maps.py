@@ -227,7 +227,7 @@ consistency_by_condition.round(3)
 # conditions has too few units are left out for both.
 
 # %%
-pairs = statistics.condition_pairs(spec)
+pairs, pair_names = statistics.condition_pairs(spec), statistics.name_differences(spec)
 differences = {comparison: {
     measure: statistics.paired_differences_by_layer(
         measurable[measurable["measure"] == measure], *pair, value="corrected")
@@ -247,7 +247,7 @@ def with_interval(values):
     low, high = confidence_interval(values)
     return f"{values.mean():+.3f} [{low:.3f}, {high:.3f}]"
 
-pd.DataFrame({statistics.format_difference(pairs[comparison]): {
+pd.DataFrame({pair_names[comparison]: {
     measure: with_interval(values) for measure, values in its.items()}
     for comparison, its in differences.items()})
 
@@ -379,8 +379,7 @@ expected = {"entropy over maps": ("above 0", "lie more evenly over feature maps"
             "Gini over maps": ("below 0", "lie more evenly over feature maps", "first abstract"),
             "Moran's I": ("below 0", "are less localised in space", "second abstract"),
             "mean distance": ("above 0", "are less localised in space", "second abstract")}
-judged = {name: statistics.format_difference(pairs[name])
-          for name in ("language", "text-embedding targets")}
+judged = {name: pair_names[name] for name in ("language", "text-embedding targets")}
 for measure, (direction, words, source) in expected.items():
     for comparison, pair_name in judged.items():
         claims.interval(f"Selective units {words}: {measure}, {pair_name}",

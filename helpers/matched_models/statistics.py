@@ -23,6 +23,12 @@ TUNING_MEASURES = ("CSI", "d'", "sparseness", "activation")
 """Selectivity index, d' and lifetime sparseness; response to the preferred set over the mean
 response of the whole layer."""
 NETWORK_COLUMNS = ["condition", "seed"]
+ROLES = {"language": "language", "vision": "vision alone", "targets": "text-embedding targets",
+         "shuffled": "shuffled captions"}
+"""Fields of LanguageSpec -> words for a condition that a profile lacks."""
+COMPARISONS = {"language": ("language", "vision"), "text-embedding targets": ("targets", "vision"),
+               "captions − shuffled captions": ("language", "shuffled")}
+"""What is compared -> the two fields of LanguageSpec, of which the second is subtracted."""
 BLOCK = 20
 """Resamples processed at a time."""
 ROUNDING_TOLERANCE = 1e-12
@@ -264,14 +270,15 @@ def paired_differences_by_layer(table: pd.DataFrame, first: str, second: str,
 
 def condition_pairs(spec: LanguageSpec) -> dict[str, tuple[str, str]]:
     """Return comparison -> the two conditions; an empty name where the profile has none."""
-    return {"language": (spec.language, spec.vision),
-            "text-embedding targets": (spec.targets, spec.vision),
-            "captions − shuffled captions": (spec.language, spec.shuffled)}
+    return {comparison: (getattr(spec, first), getattr(spec, second))
+            for comparison, (first, second) in COMPARISONS.items()}
 
 
-def format_difference(pair: tuple[str, str]) -> str:
-    """Name the difference of two conditions."""
-    return " minus ".join(condition or "none here" for condition in pair)
+def name_differences(spec: LanguageSpec) -> dict[str, str]:
+    """Return comparison -> "condition minus condition"; what the profile lacks, by its role."""
+    return {comparison: " minus ".join(getattr(spec, role) or f"{ROLES[role]} (none here)"
+                                       for role in roles)
+            for comparison, roles in COMPARISONS.items()}
 
 
 def sum_over_domains(proportions: pd.DataFrame) -> pd.DataFrame:

@@ -30,11 +30,10 @@ from helpers.matched_models.layer_consistency import consistency, mean_consisten
 from helpers.matched_models.statistics import (
     TUNING_MEASURES,
     bootstrap_tuning_strength,
-    condition_pairs,
-    format_difference,
     growth_with_depth,
     mean_per_network,
     mean_sign,
+    name_differences,
     paired_differences,
     paired_differences_by_layer,
     selective_proportion_table,
@@ -780,9 +779,11 @@ def test_kinds_are_compared_where_both_have_units():
     assert len(paired_differences_by_layer(table, "", "b")) == 0
 
 
-def test_differences_are_named_by_their_kinds():
+def test_differences_are_named_by_their_conditions():
     spec = LanguageSpec({"x": "n", "y": "m"}, ("layer1",), vision="x", untrained="y", language="y")
-    pairs = condition_pairs(spec)
-    assert {why: format_difference(pair) for why, pair in pairs.items()} == {
-        "language": "y minus x", "text-embedding targets": "none here minus x",
-        "captions − shuffled captions": "y minus none here"}
+    assert name_differences(spec) == {
+        "language": "y minus x",
+        "text-embedding targets": "text-embedding targets (none here) minus x",
+        "captions − shuffled captions": "y minus shuffled captions (none here)"}
+    alone = LanguageSpec({"x": "n", "y": "m"}, ("layer1",), vision="x", untrained="y")
+    assert len(set(name_differences(alone).values())) == 3, "no two claims have one statement"

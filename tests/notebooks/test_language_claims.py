@@ -31,8 +31,7 @@ def judged(notebook: str, needs: tuple[str, ...], **names) -> list[Claim]:
     names |= {"claims": table, "spec": SPEC, "pairs": PAIRS, "statistics": statistics, "np": np,
               "mean_interval": mean_interval,
               "layers": list(SPEC.layers), "CHECK": CHECK, "over_seeds": {"sample": "seeds"},
-              "pair_names": {name: statistics.format_difference(pair)
-                             for name, pair in PAIRS.items()}}
+              "pair_names": statistics.name_differences(SPEC)}
     for cell in read_source(select_notebooks([notebook])[0]).cells:
         tags = cell.metadata.get("tags", [])
         enters = any(call in cell.source for call in ("claims.", "judge_all("))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import matplotlib
 import pytest
-from support.domain_worlds import WORLDS, dump_toml, write_domain_world
+from support.domain_worlds import ROIS, WORLDS, dump_toml, write_domain_world
 
 from helpers import lab
 from helpers.core.errors import LabError
@@ -81,7 +81,7 @@ def test_one_domain_is_refused_before_a_network_sees_an_image(number, run, monke
 def test_regions_of_other_domains_alone_are_refused_before_work_begins(run, private, monkeypatch):
     path = write_domain_world(private, "own")
     profile = tomllib.loads(path.read_text())
-    profile["encoding"] |= {"curve_rois": ["VWFA-1"], "single_domain_rois": {}}
+    profile["encoding"] |= {"rois": [*ROIS, "VWFA-1"], "curve_rois": ["VWFA-1"], "single_domain_rois": {}}
     path.write_text(dump_toml(profile))
     monkeypatch.setattr(ImageSource, "batches", lambda *_, **__: pytest.fail("a forward pass"))
     with pytest.raises(LabError, match=r"regions that respond to others: VWFA-1 \(characters\)"):
