@@ -40,7 +40,7 @@ setup: $(READY) ## create .venv with the exact packages of requirements.lock
 # One way for all, with and without make: helpers/setup.py, in plain Python.
 SETUP = "$(PYTHON)" -m helpers.setup --quiet --force --venv "$(VENV)" --torch-index "$(TORCH_INDEX)"
 
-$(IN_VENV): requirements.lock pyproject.toml
+$(IN_VENV): requirements.lock requirements.hashes pyproject.toml
 	@$(SETUP)
 
 $(IN_CONDA): pyproject.toml environment.yml

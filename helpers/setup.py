@@ -6,6 +6,8 @@
 It needs nothing but Python and pip, on Linux, macOS and Windows; the Makefile calls it. Packages
 are installed by uv in a tenth of pip's time; where uv cannot be had or fails, pip does the same.
 An active conda environment (not base) is used as it is: this package is added to it.
+Every file is compared with its SHA-256 in ``requirements.hashes``; those of another index
+(``--torch-index``) have other contents, and are not.
 """
 
 from __future__ import annotations
@@ -72,34 +74,74 @@ def python_of(venv: Path, system: str = os.name) -> Path:
 
 
 def is_ready(venv: Path) -> bool:
-    """Tell whether the environment was set up after the lock and pyproject.toml were changed."""
-    ready, sources = venv / READY, (ROOT / "requirements.lock", ROOT / "pyproject.toml")
+    """Tell whether the environment was set up after its lists were changed."""
+    ready = venv / READY
+    sources = (ROOT / "requirements.lock", ROOT / "requirements.hashes", ROOT / "pyproject.toml")
     return (ready.is_file() and python_of(venv).is_file()
             and all(ready.stat().st_mtime >= path.stat().st_mtime for path in sources))
 
 
-def write_lists(venv: Path, *, with_nvidia: bool) -> tuple[Path, Path]:
-    """Write the lists that the installer reads; return torch's pair, and all others.
+def write_lists(venv: Path, *, with_nvidia: bool) -> tuple[Path, Path, Path]:
+    """Write the lists that the installer reads; return torch's pair, all others, and their hashes.
 
     Parameters
     ----------
     venv : Path
     with_nvidia : bool
         Whether the list of others holds torch and NVIDIA's libraries, too: the lock as it is.
+
+    Returns
+    -------
+    torch, others, hashed : Path
+        ``hashed`` is ``others`` with the SHA-256 of each file that may be installed.
     """
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines(keepends=True)
-    lists = {"torch.txt": [line for line in lines if TORCH.match(line)],
-             "others.txt": [line for line in lines if with_nvidia
-                            or not (NVIDIA.match(line) or TORCH.match(line))]}
+    others = [line for line in lines if with_nvidia
+              or not (NVIDIA.match(line) or TORCH.match(line))]
+    hashes = read_hashes(ROOT / "requirements.hashes")
+    lists = {"torch.txt": [line for line in lines if TORCH.match(line)], "others.txt": others,
+             "hashed.txt": [with_hashes(line, hashes) for line in others]}
     for name, content in lists.items():
         (venv / name).write_text("".join(content), encoding="utf-8")
-    return venv / "torch.txt", venv / "others.txt"
+    return venv / "torch.txt", venv / "others.txt", venv / "hashed.txt"
 
 
-def install(python: Path, arguments: list[str]) -> None:
+def read_hashes(path: Path) -> dict[str, list[str]]:
+    """Return "name==version" -> SHA-256 of each of its files, of all systems."""
+    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return {line[0]: line[1:] for line in lines if line and not line[0].startswith("#")}
+
+
+def with_hashes(line: str, hashes: dict[str, list[str]]) -> str:
+    """Return a line of the lock with its hashes, as pip and uv read them; a comment as it is.
+
+    Raises
+    ------
+    SystemExit
+        If a version has no hash: the two files do not belong together.
+    """
+    wanted = line.partition(";")[0].strip()
+    if not wanted or wanted.startswith("#"):
+        return line
+    if not hashes.get(wanted):
+        raise SystemExit(f"{wanted} of requirements.lock has no line in requirements.hashes.\n"
+                         "  expected: one for each package\n  to do: git checkout both files; "
+                         "after a change of the lock, docs/security.md says how hashes are made")
+    return f"{line.strip()} {' '.join(f'--hash=sha256:{one}' for one in hashes[wanted])}\n"
+
+
+def install(python: Path, arguments: list[str],
+            for_pip: tuple[list[str], ...] = ()) -> None:
     """Install with uv, and where that fails with pip.
 
     Compiled at once: every notebook would compile the packages again.
+
+    Parameters
+    ----------
+    python : Path
+    arguments : list of str
+    for_pip : list of lists of str, optional
+        What pip is called with, one after another, in place of ``arguments``.
 
     Raises
     ------
@@ -110,15 +152,27 @@ def install(python: Path, arguments: list[str]) -> None:
     if call([*uv, *arguments]):
         return
     say("uv did not do it: pip does it, which takes some minutes")
-    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
-    if not call(pip):
-        raise SystemExit(f"Failed: {' '.join(map(shlex.quote, pip))}\n  expected: the packages of "
-                         "requirements.lock\n  to do: see what pip says above; without a network "
-                         "see docs/install.md; then run this again, what is done is kept")
+    for chosen in for_pip or (arguments,):
+        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *chosen]
+        if not call(pip):
+            raise SystemExit(
+                f"Failed: {' '.join(map(shlex.quote, pip))}\n  expected: the packages of "
+                "requirements.lock, each file with a hash of requirements.hashes\n  to do: see "
+                "what pip says above; without a network see docs/install.md; where an index of "
+                "your own has other files, and you trust it, --no-hashes; then run this again, "
+                "what is done is kept")
 
 
-def set_up(venv: Path, torch_index: str = "") -> Path:
+def set_up(venv: Path, torch_index: str = "", *, verify: bool = True) -> Path:
     """Make the environment, install into it, mark it as ready; return its interpreter.
+
+    Parameters
+    ----------
+    venv : Path
+    torch_index : str
+        Index to take PyTorch from.
+    verify : bool
+        Whether every other file must have a hash of ``requirements.hashes``.
 
     Raises
     ------
@@ -135,11 +189,16 @@ def set_up(venv: Path, torch_index: str = "") -> Path:
                          "venv and ensurepip, and a folder that can be written\n  to do: on Debian "
                          "and Ubuntu, apt install python3-venv; or name another folder: --venv")
     call([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
-    torch_list, others = write_lists(venv, with_nvidia=not torch_index)
+    torch_list, others, hashed = write_lists(venv, with_nvidia=not torch_index)
     if torch_index:  # before what depends on it
         install(python, ["--no-deps", "--index-url", torch_index, "--requirement",
                          str(torch_list)])
-    install(python, ["--requirement", str(others)])
+    plain = ["--requirement", str(others)]
+    if verify:  # pip refuses what has no hash, such as a package that the lock of Linux lacks
+        listed = ["--requirement", str(hashed)]
+        install(python, listed, for_pip=(["--no-deps", *listed], plain))
+    else:
+        install(python, plain)
     install(python, EDITABLE)
     (venv / READY).touch()
     return python
@@ -162,6 +221,8 @@ def main(arguments: list[str] | None = None) -> int:
                         help="where the environment goes, from the repository (.venv)")
     parser.add_argument("--torch-index", default=os.environ.get("TORCH_INDEX", ""), metavar="URL",
                         help="index to take PyTorch from, without NVIDIA's libraries")
+    parser.add_argument("--no-hashes", action="store_true",
+                        help="take files of other contents than requirements.hashes lists")
     parser.add_argument("--force", action="store_true", help="also where it is set up already")
     parser.add_argument("--quiet", action="store_true", help="do not say how to go on")
     options = parser.parse_args(arguments)
@@ -169,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     if os.environ.get("CONDA_DEFAULT_ENV", "base") != "base":
         python = set_up_conda(Path(os.environ["CONDA_PREFIX"]))
     elif options.force or not is_ready(venv):
-        python = set_up(venv, options.torch_index)
+        python = set_up(venv, options.torch_index, verify=not options.no_hashes)
     else:
         python = python_of(venv)
         say(f"{shown(venv)} is ready.")

@@ -97,15 +97,16 @@ def set_up(tmp_path):
 def test_set_up_uses_uv_and_compiles(set_up, tmp_path):
     uv, packages, ours = set_up(uv=True)
     assert uv.startswith("-m pip install") and uv.endswith(" uv")
-    assert packages.startswith("-m uv pip install --compile-bytecode") and "others.txt" in packages
+    assert packages.startswith("-m uv pip install --compile-bytecode") and "hashed.txt" in packages
     assert ours.endswith("--editable .")
     lock = (ROOT / "requirements.lock").read_text()
     assert (tmp_path / "my venv" / "others.txt").read_text() == lock
 
 
 def test_set_up_falls_back_to_pip(set_up):
-    uv, failed, packages, _, ours = set_up(uv=False)
+    uv, failed, verified, packages, _, ours = set_up(uv=False)
     assert failed.startswith("-m uv") and packages.startswith("-m pip install")
+    assert "--no-deps" in verified and "hashed.txt" in verified
     assert "others.txt" in packages and ours.startswith("-m pip") and "--editable ." in ours
     assert "--quiet" not in packages, "progress is shown"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,14 @@ def lock() -> list[str]:
     return (ROOT / "requirements.lock").read_text().splitlines()
 
 
+def hashed_lines(venv: Path) -> list[str]:
+    """Return the lines of the list that is installed without their hashes; each has some."""
+    lines = (venv / "hashed.txt").read_text().splitlines()
+    assert all(re.search(r"( --hash=sha256:[0-9a-f]{64})+$", line)
+               for line in lines if not line.startswith("#"))
+    return [re.sub(r" --hash=.*", "", line) for line in lines]
+
+
 def test_steps_come_in_order(commands, tmp_path, capsys):
     venv = tmp_path / "with blank" / ".venv"
     assert setup.main(["--venv", str(venv)]) == 0
@@ -62,6 +73,7 @@ def test_steps_come_in_order(commands, tmp_path, capsys):
     assert ours.endswith("--no-deps --no-build-isolation --editable .")
     assert {command[0] for command in commands.seen[1:]} == {python}
     assert (venv / "others.txt").read_text().splitlines() == lock()
+    assert packages.endswith("hashed.txt") and hashed_lines(venv) == lock()
     assert (venv / setup.READY).is_file()
     said = capsys.readouterr().out
     assert "3.3 GB to download" in said and f'"{python}" -m helpers.runner --only 01' in said
@@ -84,7 +96,10 @@ def test_pip_does_it_where_uv_fails(commands, tmp_path, capsys):
     commands.failing = ("-m uv",)
     setup.set_up(tmp_path)
     assert [text.split(" install")[0] for text in commands.texts[2:]] == [
-        "-m uv pip", "-m pip", "-m uv pip", "-m pip"]
+        "-m uv pip", "-m pip", "-m pip", "-m uv pip", "-m pip"]
+    verified, rest = commands.texts[3:5]
+    assert "--no-deps --requirement" in verified and verified.endswith("hashed.txt")
+    assert "--no-deps" not in rest and rest.endswith("others.txt"), "what the lock does not name"
     assert "uv did not do it" in capsys.readouterr().out
 
 
@@ -98,7 +113,49 @@ def test_torch_may_come_from_another_index(commands, tmp_path, capsys):
     left_out = set(lock()) - set((tmp_path / "others.txt").read_text().splitlines())
     assert len(left_out) > 10 and all(line.startswith(("nvidia-", "cuda-", "triton=", "torch=",
                                                        "torchvision=")) for line in left_out)
+    assert not re.search(r"^(torch|torchvision|nvidia-)", "\n".join(hashed_lines(tmp_path)), re.M)
+    assert "--hash" not in (tmp_path / "torch.txt").read_text(), "its wheels are others"
     assert "0.5 GB to download" in capsys.readouterr().out
+
+
+def test_hashes_can_be_left_out(commands, tmp_path):
+    setup.main(["--venv", str(tmp_path), "--no-hashes"])
+    assert commands.texts[2].endswith("others.txt")
+
+
+def test_every_package_of_the_lock_has_the_hashes_of_its_version():
+    hashes = setup.read_hashes(ROOT / "requirements.hashes")
+    pins = [line.partition(";")[0].strip() for line in lock() if line and line[0] != "#"]
+    assert sorted(hashes) == sorted(pins)
+    every = [one for listed in hashes.values() for one in listed]
+    assert all(re.fullmatch("[0-9a-f]{64}", one) for one in every)
+    assert len(set(every)) == len(every) > 2000, "all systems and versions of Python"
+    with pytest.raises(SystemExit, match="numpy==0 of requirements.lock has no line"):
+        setup.with_hashes("numpy==0\n", hashes)
+
+
+@pytest.mark.slow
+def test_a_file_of_another_content_is_refused(tmp_path):
+    """By uv and by pip: a wheel that is served beside the list, and one that was changed."""
+    wheel = tmp_path / "small_thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("small_thing.py", "")
+        archive.writestr("small_thing-1.0.dist-info/METADATA",
+                         "Metadata-Version: 2.1\nName: small-thing\nVersion: 1.0\n")
+        archive.writestr("small_thing-1.0.dist-info/WHEEL",
+                         "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("small_thing-1.0.dist-info/RECORD", "")
+    right = {"small-thing==1.0": [hashlib.sha256(wheel.read_bytes()).hexdigest()]}
+    for hashes, ends in ((right, 0), ({"small-thing==1.0": ["0" * 64]}, 1)):
+        (tmp_path / "list.txt").write_text(setup.with_hashes(
+            'small-thing==1.0 ; python_version > "3"\n', hashes))
+        for tool in (["uv", "pip", "install", "--offline", "--no-cache"], ["pip", "install"]):
+            done = subprocess.run(
+                [sys.executable, "-m", *tool, "--no-index", "--no-deps", "--find-links",
+                 str(tmp_path), "--target", str(tmp_path / f"{tool[0]}-{ends}"), "--requirement",
+                 str(tmp_path / "list.txt")], capture_output=True, text=True, check=False)
+            if "No module named uv" not in done.stderr:
+                assert min(done.returncode, 1) == ends, done.stderr
 
 
 @pytest.mark.parametrize("failing, message", [
