@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from helpers.core.console import HEADLESS
 from helpers.core.errors import LabError
-from helpers.figures.style import show_figure
+from helpers.figures.style import show_figure, take_names_literally
 
 
 def explore(draw: Callable[..., Figure], choices: Mapping[str, Sequence], **defaults) -> None:
@@ -48,7 +48,8 @@ def explore(draw: Callable[..., Figure], choices: Mapping[str, Sequence], **defa
     controls = {name: _control(name, list(values), defaults[name])
                 for name, values in choices.items()}
     view = widgets.VBox([*controls.values(), widgets.interactive_output(
-        lambda **chosen: display(draw(**chosen)), controls)])
+        lambda **chosen: display(take_names_literally(draw(**chosen))), controls)])
+    take_names_literally(figure)
     image, metadata = get_ipython().display_formatter.format(figure)
     metadata.setdefault("image/png", {})["alt"] = str(figure.get_label())
     display({**image, **view._repr_mimebundle_()}, metadata=metadata, raw=True)

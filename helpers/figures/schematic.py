@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from helpers.core.provenance import Provenance
-from helpers.figures.style import COLOURS, MIN_POINTS, SEQUENTIAL, new_figure, show_figure
+from helpers.figures.style import COLOURS, FORMULA, MIN_POINTS, SEQUENTIAL, new_figure, show_figure
 
 Icon = Callable[[Axes], None]
 """Draws into axes from 0 to 1 in both directions."""
@@ -131,7 +131,7 @@ def formula(*lines: str) -> Icon:
     def draw(axes: Axes) -> None:
         for number, line in enumerate(lines):
             axes.text(0.5, (len(lines) - number - 0.5) / len(lines), line, ha="center", va="center",
-                      fontsize=9)
+                      fontsize=9, gid=FORMULA)
     return draw
 
 

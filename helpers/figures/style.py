@@ -24,6 +24,8 @@ from helpers.core.provenance import Provenance
 WIDTH = 7.2
 """Inches of a full-width figure; half width is 3.5."""
 
+FORMULA = "formula"
+"""Id of a text in which dollar signs enclose mathematics."""
 MIN_POINTS = 6.5
 """Smallest text of a figure at its printed width, points."""
 
@@ -206,6 +208,7 @@ def save_figure(figure: Figure, provenance: Provenance,
             f"{n} in {panel}" for panel, n in n_infinite.items() if n), va="bottom",
             fontsize=MIN_POINTS)
     _require_readable_text(figure)
+    take_names_literally(figure)
     metadata = {"Title": name, "Creator": provenance.line}
     atomic_write(folder / f"{name}.pdf", lambda file: figure.savefig(
         file, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))
@@ -218,8 +221,25 @@ def save_figure(figure: Figure, provenance: Provenance,
     show_figure(figure)
 
 
+def take_names_literally(figure: Figure) -> Figure:
+    r"""Let a dollar sign in a name be a dollar sign, not the beginning of mathematics; return it.
+
+    Names of categories, regions and networks come from data; "$x^$" would end a run, and "a$b$c"
+    be drawn as another name. Mathematics are powers on logarithmic axes (``$\mathdefault{...}$``)
+    and what `helpers.figures.schematic` marks with `FORMULA`.
+    """
+    for axis in figure.findobj(Axis):
+        axis.get_ticklabels()  # written now, from the names that its ticks have
+    for text in figure.findobj(Text):
+        if "$" in text.get_text() and text.get_gid() != FORMULA \
+                and not text.get_text().startswith(r"$\mathdefault"):
+            text.set_parse_math(False)
+    return figure
+
+
 def show_figure(figure: Figure) -> None:
     """Display a figure in the notebook, with the text that describes it."""
+    take_names_literally(figure)
     if get_ipython() is not None:
         display(figure, metadata={"image/png": {"alt": str(figure.get_label())}})
 
