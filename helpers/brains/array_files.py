@@ -18,7 +18,7 @@ from helpers.brains.rois import OWN_FAMILIES, PUBLISHED, Roi
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError, one_of
 from helpers.core.substitute_files import substitute_error
-from helpers.core.text import TextTable, normalise_name, read_table
+from helpers.core.text import TextTable, check_name, normalise_name, read_table
 from helpers.stimuli.image_sets import DOMAINS
 
 MAX_BYTES = 2**26
@@ -47,7 +47,7 @@ def load_array(path: Path, what: str, kinds: str) -> NDArray:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise LabError(f"no file {path}", expected=what, remedy="put it there") from error
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # damaged bytes lead NumPy into any exception
         pickled = "objects" in str(error) or "pickled" in str(error)
         raise substitute_error(path, what) or LabError(
             f"{path} cannot be read: {error}", expected=f"{what}, in a .npy file of NumPy",
@@ -251,6 +251,7 @@ def _checked(members: dict[str, NDArray[np.bool_]], path: Path) -> list[str]:
     published = {name.casefold(): name for name in PUBLISHED}
     own = [name for name in members if name not in PUBLISHED]
     for name in own:
+        check_name(name, path, "a region", of_file=True)
         if name.casefold() in published:
             raise LabError(f"{path}: the region {name!r}",
                            expected=f"{published[name.casefold()]!r}, or another name",

@@ -12,12 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import USE_RELEASED, read_json
+from helpers.brains.files import USE_RELEASED, UnexpectedFile, read_json, readable
 from helpers.brains.nsd import NSD
 from helpers.core.errors import LabError
 
 PARTS = ("train2017", "val2017")
 """COCO's parts; NSD's images come from both."""
+WHAT = "a file of COCO's annotations"
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,14 @@ def read_annotations(cohort: Cohort) -> Annotations | None:
     captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
     boxes: list[tuple[int, str]] = []
     for path in paths:
-        content = read_json(path, "annotations", "a file of COCO's annotations")
+        content = read_json(path, "annotations", WHAT)
         if path.stem.startswith("captions"):
-            for line in content["annotations"]:
-                if line["image_id"] in place:
-                    captions[place[line["image_id"]]].append(line["caption"])
+            found = readable(path, lambda _, content=content: _captions(content, place), WHAT)
+            for row, caption in found:
+                captions[row].append(caption)
         else:
-            boxes += _objects(content, place, cohort.info)
+            boxes += readable(path, lambda _, content=content: _objects(content, place,
+                                                                        cohort.info), WHAT)
     if not any(captions) and not boxes:
         raise LabError(f"the annotations in {folder} know none of the cohort's images",
                        expected="COCO's annotations of 2017", remedy=USE_RELEASED)
@@ -75,6 +77,15 @@ def read_annotations(cohort: Cohort) -> Annotations | None:
     for row, name in boxes:
         present[row, objects.index(name)] = True
     return Annotations(tuple(map(tuple, captions)), objects, present)
+
+
+def _captions(content: dict[str, Any], place: dict[int, int]) -> list[tuple[int, str]]:
+    """Return (row of the image, caption) for every caption of an image of the cohort."""
+    found = [(place[line["image_id"]], line["caption"]) for line in content["annotations"]
+             if line["image_id"] in place]
+    if not all(isinstance(caption, str) for _, caption in found):
+        raise UnexpectedFile("a caption that is no text")
+    return found
 
 
 def _objects(content: dict[str, Any], place: dict[int, int],

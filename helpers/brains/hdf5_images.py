@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
+from helpers.brains.hdf5_datasets import own_dataset
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
@@ -35,12 +36,17 @@ class HDF5Images(ImageSource):
 
     def __init__(self, path: Path, name: str = "imgBrick") -> None:
         self.path, self.name = path, name
-        found = open_hdf5(path).get(name)
-        if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
+        found = readable(path, lambda where: own_dataset(open_hdf5(where), name),
+                         "an HDF5 file of images")
+        if found is None or found.dtype != np.uint8 \
                 or found.ndim != 4 or found.shape[3] != 3:
             raise LabError(f"{path} has no dataset {name!r} of images",
                            expected="(n_images, height, width, 3), uint8", remedy=USE_RELEASED)
         self.shape = found.shape
+        limit = Image.MAX_IMAGE_PIXELS or np.inf
+        if found.shape[1] * found.shape[2] > limit:
+            raise LabError(f"{path}: images of {found.shape[1]} x {found.shape[2]} pixels",
+                           expected=f"at most {limit:.0f} pixels", remedy=USE_RELEASED)
 
     def __len__(self) -> int:
         return self.shape[0]

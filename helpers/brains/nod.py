@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, Files, readable, whole_numbers
+from helpers.brains.files import USE_RELEASED, Files, UnexpectedFile, readable, whole_numbers
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
@@ -250,13 +250,23 @@ def _images(run: Path) -> list[str]:
 
 def _values(path: Path) -> NDArray[np.float32]:
     """Read a dscalar file as rows x grayordinates."""
-    return readable(path, lambda p: np.asarray(nib.load(p).get_fdata(dtype=np.float32)),
-                    "a ciftify dscalar file")
+    def read(where: Path) -> NDArray[np.float32]:
+        values = np.asarray(nib.load(where).get_fdata(dtype=np.float32))
+        if values.ndim != 2:
+            raise UnexpectedFile(f"its shape is {values.shape}")
+        return values
+
+    return readable(path, read, "a ciftify dscalar file")
 
 
 def _places(run: Path, columns: NDArray[np.int64]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
     """Return the hemisphere of some columns, and the vertex of its fs_LR-32k surface."""
-    axis = readable(run / f"{run.name}_beta.dscalar.nii",
-                    lambda p: nib.load(p).header.get_axis(1), "a ciftify dscalar file")
+    def read(path: Path) -> nib.cifti2.BrainModelAxis:
+        axis = nib.load(path).header.get_axis(1)
+        if not isinstance(axis, nib.cifti2.BrainModelAxis):
+            raise UnexpectedFile("its columns are no grayordinates")
+        return axis
+
+    axis = readable(run / f"{run.name}_beta.dscalar.nii", read, "a ciftify dscalar file")
     left = np.array(["LEFT" in str(name) for name in axis.name])
     return np.where(left, "lh", "rh")[columns], np.asarray(axis.vertex, np.int64)[columns]

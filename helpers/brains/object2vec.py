@@ -28,6 +28,10 @@ from helpers.core.stray_files import select_by_pattern
 from helpers.core.text import normalise_name
 from helpers.stimuli.image_sets import image_folder
 
+MIN_SETS = 3
+"""Of categories: one tests, and the others are two halves at least."""
+FIELDS = ("rois", "indices", "betas", "conds")
+
 
 def read_mat(path: Path, name: str) -> Any:
     """Read one variable of a MATLAB file.
@@ -92,7 +96,14 @@ class Object2Vec(Cohort):
         return sort_rois(str(name) for name in np.atleast_1d(self._stack(subject).rois))
 
     def _stack(self, subject: str) -> Any:
-        return read_mat(self._folders[self.opened(subject)] / "roistack.mat", "roistack")
+        path = self._folders[self.opened(subject)] / "roistack.mat"
+        stack = read_mat(path, "roistack")
+        lacking = [name for name in FIELDS if not hasattr(stack, name)]
+        if lacking or np.asarray(stack.betas).dtype.kind not in "fiu":
+            raise LabError(f"{path}: roistack has "
+                           + (f"no {lacking[0]}" if lacking else "betas that are no numbers"),
+                           expected=f"a structure of {', '.join(FIELDS)}", remedy=USE_RELEASED)
+        return stack
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the betas, categories in alphabetical order."""
@@ -131,7 +142,11 @@ class Object2Vec(Cohort):
         """
         path = self._folders[self.opened(subject)] / "sets.mat"
         index = {name: i for i, name in enumerate(self.categories)}
-        sets = [[normalise_name(str(name)) for name in part] for part in read_mat(path, "sets")]
+        sets = [[normalise_name(str(name)) for name in np.atleast_1d(part)]
+                for part in np.atleast_1d(read_mat(path, "sets"))]
+        if len(sets) < MIN_SETS:
+            raise LabError(f"{path} holds {len(sets)} sets", expected=f"{MIN_SETS} or more",
+                           remedy=USE_RELEASED)
         strange = sorted({name for part in sets for name in part} - index.keys())
         if strange:
             raise LabError(f"{path} names the category {strange[0]!r}",

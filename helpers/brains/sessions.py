@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
+from helpers.brains.hdf5_datasets import own_dataset
 from helpers.brains.splits import TRIALS
 from helpers.core.errors import LabError
 
@@ -132,8 +133,8 @@ def open_session(path: Path) -> Iterator[StoredBetas]:
                           partial(_nifti_blocks, betas))
         return
     with readable(path, h5py.File, "an HDF5 file of betas") as file:
-        betas = file.get("betas")
-        _check_axes(path, betas.ndim if isinstance(betas, h5py.Dataset) else 0, (2, 4))
+        betas = readable(path, lambda _: own_dataset(file, "betas"), "an HDF5 file of betas")
+        _check_axes(path, 0 if betas is None else betas.ndim, (2, 4))
         yield StoredBetas(betas.shape[0], int(np.prod(betas.shape[1:], dtype=int)), betas.dtype,
                           partial(_blocks, betas))
 

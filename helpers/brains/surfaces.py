@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import readable
+from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable, whole_numbers
 from helpers.brains.nsd import NSD
+from helpers.core.errors import LabError
 
+WHAT = "0 or 1 for each vertex of fsaverage"
 FLAT = 1e-6
 """A sheet is flat where its depth is no more than this fraction of its width."""
 
@@ -70,6 +72,16 @@ def _opened(path: Path, mask: Path | None) -> Surface | None:
     if not path.is_file() or (mask is not None and not mask.is_file()):
         return None
     points, faces = readable(path, nib.freesurfer.read_geometry, "a FreeSurfer surface")[:2]
-    place = np.arange(len(points)) if mask is None else np.flatnonzero(readable(
-        mask, lambda p: np.load(p, allow_pickle=False), "one number a vertex of fsaverage"))
+    if np.ndim(points) != 2 or not np.isfinite(points).all() or not len(faces) or not (
+            0 <= np.min(faces) and np.max(faces) < len(points)):
+        raise LabError(f"{path}: {len(points)} points, and triangles between others",
+                       expected="finite points, and triangles between them", remedy=PUT_AGAIN)
+    place = np.arange(len(points))
+    if mask is not None:
+        inside = readable(mask, lambda p: np.load(p, allow_pickle=False), WHAT)
+        inside = whole_numbers(inside, mask, least=0, most=1)
+        if inside.shape != (len(points),):
+            raise LabError(f"{mask} has the shape {inside.shape}, and {path.name} {len(points)} "
+                           "points", expected=WHAT, remedy=USE_RELEASED)
+        place = np.flatnonzero(inside)
     return Surface(np.asarray(points, np.float64), np.asarray(faces, np.int64), place)

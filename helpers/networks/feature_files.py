@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +74,17 @@ def read_features(path: str | Path) -> Features:
         Where the file is absent, damaged, or has other arrays.
     """
     try:
+        with open(path, "rb") as whole:
+            if whole.read(2) != b"PK":
+                raise ValueError("it is no .npz file")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         images, network = arrays.pop(IMAGES), arrays.pop(NETWORK)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise LabError(f"{path} cannot be read as features: {error}",
+        kinds = images.dtype.kind + network.dtype.kind
+        if (images.ndim, network.ndim, kinds) != (1, 0, "UU"):
+            raise ValueError(f"{IMAGES!r} and {NETWORK!r} are no names")
+    except Exception as error:  # damaged bytes lead NumPy into any exception
+        raise LabError(f"{path} cannot be read as features: {error or type(error).__name__}",
                        expected=f"an .npz file with {IMAGES!r}, {NETWORK!r} and {LAYER_PREFIX!r}"
                        "<name>, as save_features writes it",
                        remedy="check the path, or write the file again") from error

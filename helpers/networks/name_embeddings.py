@@ -78,10 +78,13 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
                  [_normalise_name(name) for name in fixed]]
         vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path,
                                                                   objects365_embeddings_path)]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        substitutes = (substitute_error(folder / name, "a file of the release")
-                       for name in RELEASE_FILES)
-        raise next(filter(None, substitutes), None) or LabError(
+        if {values.dtype.kind for values in vectors} - set("fiu"):
+            raise ValueError("the embeddings are no numbers")
+    except LabError:
+        raise
+    except Exception as error:  # damaged bytes lead the readers into any exception
+        raise next(filter(None, (substitute_error(folder / name, "a file of the release")
+                                 for name in RELEASE_FILES)), None) or LabError(
             f"the names in {folder} cannot be read: {error}",
             expected="whole files of the release",
             remedy="fetch the one that is damaged again") from error

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 from rsatoolbox.rdm import RDMs
 from rsatoolbox.rdm.rdms import load_rdm
 from scipy.spatial.distance import num_obs_y
 
+from helpers.brains.hdf5_datasets import refuse_other_files
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import atomic_write
 
@@ -123,9 +125,11 @@ def read_rdms(path: str | Path) -> tuple[dict[str, NDArray[np.float64]], list[st
         Where the file is absent or no such file.
     """
     try:
+        with h5py.File(path) as file:
+            refuse_other_files(file)
         found = load_rdm(str(path), file_type=FILE_TYPE)
-    except (OSError, KeyError, ValueError) as error:
-        raise LabError(f"{path} cannot be read as RDMs: {error}",
+    except Exception as error:  # damaged bytes lead the libraries into any exception
+        raise LabError(f"{path} cannot be read as RDMs: {error or type(error).__name__}",
                        expected="an HDF5 file that rsatoolbox wrote (RDMs.save, file_type='hdf5')",
                        remedy="check the path; write a pickle again as HDF5") from error
     return from_rsatoolbox(found)
