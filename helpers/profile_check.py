@@ -38,6 +38,7 @@ from helpers.networks.network import load_network
 from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import find_weights
+from helpers.stimuli.decode import FORMATS
 from helpers.stimuli.domains import require_domains
 from helpers.stimuli.image_sets import ImageSet
 
@@ -205,7 +206,7 @@ def _iter_broken(images: ImageSet) -> Iterator[LabError]:
 def _try(images: ImageSet, index: int, *, decode: bool) -> LabError | None:
     try:
         if not decode:
-            with Image.open(images.root / images.files[index]):
+            with Image.open(images.root / images.files[index], formats=FORMATS):
                 return None
         images.open(index)
     except LabError as error:

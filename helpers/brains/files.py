@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.brains.plain_pickle import NotPlain, read_plain_object
 from helpers.core.content_digests import files_digest
 from helpers.core.errors import LabError
 from helpers.core.substitute_files import substitute_error
@@ -28,6 +29,11 @@ PUT_AGAIN = ("it is damaged or cut short: fetch this file again, from where the 
 USE_RELEASED = ("the file is whole, but not the published one, or was changed: keep it elsewhere, "
                 "and put the published one there (helpers/datasets/sources.toml says where to "
                 "fetch it)")
+
+MAX_WHOLE = 2**53
+"""Whole numbers up to here are exact, also where they are stored with decimals."""
+MAX_VOXELS = 2**28
+"""Values of a volume of labels or of a map; the finest published one has some ten million."""
 
 
 def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
@@ -67,8 +73,13 @@ def read_json(path: Path, key: str, what: str) -> dict[str, Any]:
 
 def read_volume(path: Path) -> NDArray:
     """Read the values of an ``.mgz``, ``.mgh`` or ``.nii.gz`` file, in the axes of the file."""
-    return readable(path, lambda p: np.asanyarray(nib.load(p).dataobj),
-                    "an image that nibabel reads")
+    def read(where: Path) -> NDArray:
+        image = nib.load(where)
+        if math.prod(image.shape) > MAX_VOXELS:  # before they are unpacked
+            raise UnexpectedFile(f"its shape is {image.shape}")
+        return np.asanyarray(image.dataobj)
+
+    return readable(path, read, "an image that nibabel reads")
 
 
 def read_names(path: Path) -> dict[int, str]:
@@ -110,7 +121,8 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
     number = values.dtype.kind in "iufb"
     with np.errstate(invalid="ignore"):
         good = ((values >= least) & (values <= most) & np.isfinite(values)
-                & (values == np.round(values))) if number else np.zeros(values.shape, bool)
+                & (values == np.round(values)) & (np.abs(values.astype(float)) <= MAX_WHOLE)
+                ) if number else np.zeros(values.shape, bool)
     if not good.all():
         place = np.unravel_index(np.flatnonzero(~good)[0], values.shape)
         span = f" from {least:g} to {most:g}" if np.isfinite([least, most]).all() else ""
@@ -118,19 +130,6 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
                        f"(from 0; {int((~good).sum())} such)",
                        expected=f"whole numbers{span}", remedy=USE_RELEASED)
     return values.astype(np.int64)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Unpickle dictionaries of numbers and text, as NumPy stores them, and nothing that runs."""
-
-    ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"),
-               *((f"numpy.{core}.multiarray", name) for core in ("core", "_core")
-                 for name in ("_reconstruct", "scalar"))}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
-            raise UnexpectedFile(f"it would run {module}.{name}")
-        return super().find_class(module, name)
 
 
 def read_mapping(path: Path) -> dict[int, str]:
@@ -145,7 +144,12 @@ def read_mapping(path: Path) -> dict[int, str]:
             _, _, kind = np.lib.format.read_array_header_1_0(file)
             if not kind.hasobject:
                 raise UnexpectedFile(f"an array of {kind}")
-            content = _PlainUnpickler(file).load().item()
+            try:
+                content = read_plain_object(file)
+            except NotPlain as error:
+                raise UnexpectedFile(str(error)) from error
+        if not isinstance(content, dict):
+            raise UnexpectedFile(f"it holds a {type(content).__name__}")
         labels = whole_numbers(list(content), where).tolist()
         return dict(zip(labels, map(str, content.values())))
 

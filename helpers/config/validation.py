@@ -75,6 +75,9 @@ def read_toml(path: Path) -> dict[str, Any]:
                       "correct that line; strings stand in \"quotes\"")
         raise LabError(f"{path} cannot be read: {error}" + (f": {line[:100]}" if line else "."),
                        expected="a TOML file in UTF-8", remedy=remedy) from error
+    except (RecursionError, ValueError) as error:  # lists in lists without end, enormous numbers
+        raise LabError(f"{path} cannot be read: {error}", expected="a TOML file in UTF-8",
+                       remedy="compare it with helpers/profiles/demo.toml") from error
     for key, value in _iter_strings(content):
         if '"""' not in text and any(character in value for character in "\b\t\n\f\r"):
             raise LabError(f"{path}, key {key}: the value is {value!r}, with a tab or an end of "

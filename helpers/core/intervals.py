@@ -7,11 +7,19 @@ from numpy.typing import NDArray
 from scipy import special
 from statsmodels.stats.proportion import proportion_confint
 
+from helpers.core.errors import LabError
 from helpers.core.statistics import confidence_interval
 
 
 def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact binomial interval of a proportion (Clopper-Pearson); NaN for none."""
+    """Return the exact binomial interval of a proportion (Clopper-Pearson); NaN for none.
+
+    Raises
+    ------
+    LabError
+        If k is no number of things among n.
+    """
+    _check_count(k, n)
     if not n:
         return np.nan, np.nan
     low, high = proportion_confint(k, n, alpha=1 - level, method="beta")
@@ -23,7 +31,14 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     """Return ``k / n - scale * k_other / n_other`` and its 95 % interval; NaN for none.
 
     Newcombe's method 10 (1998, Statistics in Medicine 17): Wilson's limits, squared and added.
+
+    Raises
+    ------
+    LabError
+        If a k is no number of things among n.
     """
+    _check_count(k, n)
+    _check_count(k_other, n_other)
     if not n or not n_other:
         return np.nan, np.nan, np.nan
     one, other = k / n, k_other / n_other
@@ -32,6 +47,12 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     difference = one - scale * other
     return (difference, float(difference - np.hypot(one - low, scale * (high_other - other))),
             float(difference + np.hypot(high - one, scale * (other - low_other))))
+
+
+def _check_count(k: int, n: int) -> None:
+    if not 0 <= k <= n:
+        raise LabError(f"{k} of {n}", expected="a count from 0 to the number of all",
+                       remedy="pass how many there are, not a proportion")
 
 
 def percentile_interval(resampled: NDArray) -> tuple[NDArray, NDArray]:
@@ -66,8 +87,15 @@ def permutation_p(observed: float | NDArray, null: NDArray, *,
     null : array, float, shape (n_permutations, ...)
     rounding : float
         Values of the null that are smaller by no more than this count as equal.
+
+    Returns
+    -------
+    float, or array, shape (...)
+        NaN where the observed statistic is: no comparison with it would be true, and p least.
     """
-    return (1 + (np.asarray(null) >= observed - rounding).sum(0)) / (1 + len(null))
+    p = (1 + (np.asarray(null) >= observed - rounding).sum(0)) / (1 + len(null))
+    undefined = np.isnan(observed)
+    return np.where(undefined, np.nan, p) if np.any(undefined) else p
 
 
 def compare_with_draws(value: float, null_values: NDArray,

@@ -187,10 +187,20 @@ def correct_p_values(p: Sequence[float], method: str = "holm") -> NDArray[np.flo
     ----------
     p : sequence of float
     method : {"bonferroni", "holm"}
+
+    Raises
+    ------
+    LabError
+        If one is no probability, or the method is another one.
     """
     from statsmodels.stats.multitest import multipletests  # late: it loads half of statsmodels
 
     values = np.array(p, float)
+    wrong = values[(values < 0) | (values > 1 + 1e-9)]  # rounding alone ends no run
+    if len(wrong) or method not in ("bonferroni", "holm"):
+        raise LabError(f"a p value of {wrong[0]:g}" if len(wrong) else f"the method {method!r}",
+                       expected="p values from 0 to 1 or NaN; 'bonferroni' or 'holm'",
+                       remedy="pass p values that are not corrected yet")
     finite = np.isfinite(values)
     if finite.any():
         values[finite] = multipletests(values[finite], method=method)[1]

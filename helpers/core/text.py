@@ -29,6 +29,12 @@ BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-3
 UTF8_REMEDY = ("save it as UTF-8 (Excel: 'CSV UTF-8'; Notepad: Save as, encoding UTF-8; or "
                "iconv -f WINDOWS-1252 -t UTF-8, with the encoding it really has)")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+LONGEST_NAME = 150
+UNSAFE_IN_NAMES = re.compile(r"[\x00-\x1f\x7f-\x9f<>\u2028-\u202e\u2066-\u2069]|\]\(")
+UNSAFE_IN_FILES = re.compile(r"[/\\]|^\.")
+"""What a name from data must not hold; among them marks that turn the direction of writing."""
+MAX_WHOLE = 2**53
+"""Whole numbers up to here are exact, also where they are written with decimals."""
 BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True),
             **dict.fromkeys(("false", "no", "0", "0.0"), False)}
 
@@ -94,6 +100,37 @@ def normalise_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
+def check_name(name: str, where: object, what: str, *, of_file: bool = False) -> str:
+    """Return a name that comes from data, refusing what figures, notebooks and pages would execute.
+
+    Parameters
+    ----------
+    name : str
+        Of a category, a domain, a region, a participant.
+    where : Path or str
+        The file or folder, for the error.
+    what : str
+        What it names, for the error.
+    of_file : bool
+        Whether names of files are made of it.
+
+    Raises
+    ------
+    LabError
+        If it is longer than `LONGEST_NAME`; if it holds a control character, an angle bracket
+        (HTML) or the middle of a link (Markdown); of a file's name, also a slash or a first dot.
+    """
+    bad = UNSAFE_IN_NAMES.search(name) or (of_file and UNSAFE_IN_FILES.search(name))
+    if bad or len(name) > LONGEST_NAME:
+        seen = f"holds {bad[0]!r}" if bad else f"has {len(name)} letters"
+        raise LabError(f"{where}: the name {name[:60]!r} of {what} {seen}",
+                       expected=f"a name of {LONGEST_NAME} letters or fewer without < and >, "
+                       "control characters and links"
+                       + ", without slashes, not beginning with a dot" * of_file,
+                       remedy="rename it: it is written into figures, tables and notebooks")
+    return name
+
+
 def read_lines(path: Path, what: str = "a list") -> list[tuple[int, str]]:
     """Return number and text of the lines of a list, blanks around them and empty ones left out."""
     return [(number, line.strip())
@@ -137,7 +174,9 @@ class TextTable:
             values = np.array(list(map(float, cells)))
         except ValueError:
             values = np.array(list(map(_parse_number, cells)))
-        invalid = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
+        # To Python, 1_0 is 10.
+        invalid = np.flatnonzero(~(np.abs(values) <= MAX_WHOLE) | (values != np.round(values))
+                                 | np.array(["_" in cell for cell in cells], bool))
         if len(invalid):
             raise self._cell_error(name, int(invalid[0]), "a whole number")
         return values.astype(np.int64)
@@ -200,8 +239,8 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
     headers = [_parse_header(text, mark, columns, canonical_names, header) for mark in SEPARATORS]
     matching = [pair for pair in zip(SEPARATORS, headers) if set(columns) <= set(pair[1])]
     if len({tuple(names) for _, names in matching}) != 1:  # one column needs no separator
-        best_header = max(headers, key=len)
-        raise LabError(f"{path} has the columns {', '.join(filter(None, best_header)) or 'none'}",
+        best_header = ", ".join(filter(None, max(headers, key=len)))[:200]
+        raise LabError(f"{path} has the columns {best_header or 'none'}",
                        expected=f"{what}: the columns {','.join(columns)}, with commas (or "
                        "semicolons, or tabs) between them",
                        remedy="correct the line that names the columns" if header else
@@ -230,8 +269,11 @@ def _parse_header(text: str, separator: str, columns: Sequence[str],
                   header: bool) -> list[str]:
     """Return the names of a table's columns if this were its separator; none if it is empty."""
     first = next((line for line in text.split("\n") if line.strip(f"{separator} \t")), "")
-    cells = [cell.strip() for row in csv.reader([first], delimiter=separator,
-                                                skipinitialspace=True) for cell in row]
+    try:
+        cells = [cell.strip() for row in csv.reader([first], delimiter=separator,
+                                                    skipinitialspace=True) for cell in row]
+    except csv.Error:  # a cell that is too long: of no table
+        return []
     while cells and not cells[-1]:
         cells.pop()
     if not header:

@@ -14,6 +14,8 @@ import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,6 +35,12 @@ STORAGE_DTYPES = {
 
 _DECLARED = re.compile(r"class (\w+)\(Module\):\s+__parameters__ = \[(.*?)\]"
                        r"\s+__buffers__ = \[(.*?)\]", re.S)
+
+
+MAX_GROWTH, ALWAYS_BYTES = 20, 2**28
+"""Numbers that unpack to more than so many times the file's size are refused, but for so many
+bytes. torch.save does not compress; weights that were compressed afterwards hardly shrink."""
+MAX_MODULES = 100_000
 
 
 class Inert:
@@ -92,7 +100,12 @@ class _Function:
 
 def _rebuild_tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...],
                     *_: Any) -> Tensor:
-    """View numbers as a tensor; PyTorch checks that they suffice."""
+    """View numbers as a tensor; PyTorch checks that they suffice.
+
+    A tensor may repeat its numbers, but not so often that it would fill the memory.
+    """
+    if prod(size) > max(storage.numel(), ALWAYS_BYTES // 16):
+        raise pickle.UnpicklingError(f"it repeats {storage.numel()} numbers to the shape {size}")
     return storage.as_strided(size, stride, storage.storage_offset() + offset)
 
 
@@ -180,11 +193,16 @@ def _read_archive(archive: zipfile.ZipFile) -> Any:
     if f"{root}byteorder" in archive.namelist():
         _require_little_endian(archive.read(f"{root}byteorder") == b"little")
     storages: dict[str, Tensor] = {}
+    stored = sum(item.compress_size for item in archive.infolist())
+    limit = max(ALWAYS_BYTES, MAX_GROWTH * stored)
+    total = sum(item.file_size for item in archive.infolist())
+    if total > limit:
+        raise pickle.UnpicklingError(f"its {stored} bytes would unpack to {total}")
 
     def load_storage(dtype: torch.dtype, key: str, *_: Any) -> Tensor:
         if key not in storages:
-            storages[key] = torch.empty(archive.getinfo(f"{root}data/{key}").file_size,
-                                        dtype=torch.uint8)
+            n_bytes = archive.getinfo(f"{root}data/{key}").file_size
+            storages[key] = torch.empty(n_bytes, dtype=torch.uint8)
             with archive.open(f"{root}data/{key}") as member:
                 _fill(storages[key], member)
         return storages[key].view(dtype)
@@ -204,12 +222,15 @@ def _declared_tensors(archive: zipfile.ZipFile, code: str) -> dict[str, list[str
             for declared in _DECLARED.findall(archive.read(name).decode())}
 
 
-def _module_tensors(module: Inert, declared: Mapping[str, list[str]],
-                    prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+def _module_tensors(module: Inert, declared: Mapping[str, list[str]], prefix: str = "",
+                    visited: Iterator[int] | None = None) -> Iterator[tuple[str, Tensor]]:
+    visited = visited or count()
+    if next(visited) > MAX_MODULES:  # modules that hold each other many times over
+        raise pickle.UnpicklingError(f"it holds more than {MAX_MODULES} modules")
     attributes = module.state if isinstance(module.state, Mapping) else {}
     for name, value in attributes.items():
         if isinstance(value, Inert):
-            yield from _module_tensors(value, declared, f"{prefix}{name}.")
+            yield from _module_tensors(value, declared, f"{prefix}{name}.", visited)
         elif isinstance(value, Tensor) and name in declared.get(module.origin, ()):
             yield f"{prefix}{name}", value
 
@@ -219,7 +240,8 @@ def _read_legacy(file: BinaryIO, n_bytes: int) -> Any:
 
     def load_storage(dtype: torch.dtype, key: str, _: Any, n_numbers: int,
                      view: tuple[str, int, int] | None = None) -> Tensor:
-        if n_numbers * dtype.itemsize > n_bytes:
+        held = sum(one.nbytes for one in storages.values()) if key not in storages else 0
+        if n_numbers * dtype.itemsize + held > n_bytes:
             raise EOFError("it is cut short")
         storage = storages.setdefault(key, torch.empty(n_numbers, dtype=dtype))
         return storage if view is None else storage[view[1]:view[1] + view[2]]

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projec
 
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
+MAX_DICTIONARIES = 10_000
+"""Dictionaries of a training state that are looked into for tensors."""
 WRAPPERS = ("module.", "_orig_mod.")
 """What DataParallel and torch.compile put before the names of a network's tensors."""
 
@@ -101,13 +104,16 @@ def _select_state_dict(content: Any, path: Path, key: str) -> Mapping[str, Tenso
                    f"place of {path.name}")
 
 
-def _find_state_dicts(content: Any, place: str = "",
-                      depth: int = 4) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+def _find_state_dicts(content: Any, place: str = "", depth: int = 4,
+                      visited: Iterator[int] | None = None
+                      ) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
     """Find the dictionaries of named tensors alone, where they are reached by names alone.
 
-    An optimiser's moments are reached by the numbers of parameters.
+    An optimiser's moments are reached by the numbers of parameters. Dictionaries that hold each
+    other many times over are not searched to their end: `MAX_DICTIONARIES`.
     """
-    if not isinstance(content, Mapping) or not depth:
+    visited = visited or count()
+    if not isinstance(content, Mapping) or next(visited) > MAX_DICTIONARIES or not depth:
         return
     if content and all(isinstance(name, str) and isinstance(value, Tensor)
                        for name, value in content.items()):
@@ -115,7 +121,7 @@ def _find_state_dicts(content: Any, place: str = "",
         return
     for name, value in content.items():
         if isinstance(name, str):
-            yield from _find_state_dicts(value, f"{place}.{name}".lstrip("."), depth - 1)
+            yield from _find_state_dicts(value, f"{place}.{name}".lstrip("."), depth - 1, visited)
 
 
 def _describe(content: Any) -> str:

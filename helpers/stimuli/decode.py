@@ -12,6 +12,10 @@ from helpers.core.substitute_files import substitute_error
 
 WHITE_IS_ZERO = 262
 """Tag of a TIFF: 0 where the smallest value is white."""
+Image.init()  # or Pillow knows some of the formats only once an image was opened
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What a file may hold, whatever its name says: among Pillow's other formats are some that start
+another program (EPS: Ghostscript)."""
 UNMULTIPLIED = {"RGBa": "RGBA", "La": "LA"}
 """Modes whose colours were multiplied by their opacity -> the ordinary mode."""
 
@@ -39,7 +43,7 @@ def decode_rgb(path: Path) -> Image.Image:
         (``PIL.Image.MAX_IMAGE_PIXELS``); if its numbers have no known range (float, 32 bits).
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             _refuse_huge(path, f"{image.width} x {image.height} pixels", image.width * image.height)
             return _as_rgb(path, image)
     except LabError:

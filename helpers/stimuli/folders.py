@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.stray_files import find_original, is_stray
-from helpers.core.text import normalise_name, read_lines, read_table
+from helpers.core.text import check_name, normalise_name, read_lines, read_table
 
 CLASSES_FILE = "classes.csv"
 """An ImageFolder may say in this file (columns category, domain) to which domain a category
@@ -41,6 +41,7 @@ def subfolders(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(root.iterdir()):
         if path.is_dir() and not is_stray(path.name):
+            check_name(path.name, root, "a folder")
             if found.setdefault(normalise_name(path.name), path) is not path:
                 raise LabError(
                     f"two folders {normalise_name(path.name)!r} in {root}, which differ in "
@@ -145,7 +146,7 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
     domain_of: dict[str, str] = {}
     for line, name, domain in zip(table.lines, table.columns[first_column],
                                   table.columns["domain"]):
-        domain = spelt.setdefault(domain.casefold(), domain)
+        domain = check_name(spelt.setdefault(domain.casefold(), domain), path, "a domain")
         if domain_of.setdefault(name, domain) != domain:
             raise LabError(f"{path}, line {line}: {name!r} has the domain {domain!r}, and "
                            f"{domain_of[name]!r} further up", expected="each class once",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.core.errors import LabError
-from helpers.core.text import TextTable, read_table
+from helpers.core.text import TextTable, check_name, read_table
 from helpers.stimuli.folders import SUFFIXES, natural_key
 
 COLUMNS = ("file", "category")
@@ -52,6 +52,8 @@ def read_image_table(path: Path, domains: Iterable[str]) -> list[Row]:
                        remedy="add lines such as faces/anna.png,faces")
     files = [os.path.normpath(name.replace("\\", "/")).replace(os.sep, "/")
              for name in table.columns["file"]]
+    for name in dict.fromkeys(table.columns["category"] + table.columns.get(DOMAIN, [])):
+        check_name(name, path, "a category or a domain")
     _refuse_duplicates(table, files)
     _refuse_absent(table, files)
     spelt = _domains(table, domains)
