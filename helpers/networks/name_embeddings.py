@@ -72,10 +72,9 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
      objects365_embeddings_path) = (folder / name for name in RELEASE_FILES)
     try:
         lvis_categories = sorted(json.loads(read_text(lvis_names_path)), key=lambda one: one["id"])
-        fixed = read_table(objects365_names_path, ("id", "name", "fixed"),
-                           header=False).columns["fixed"]
+        fixed = read_table(objects365_names_path, ("id", "name", "fixed"), header=False)
         names = [[_normalise_name(one["name"]) for one in lvis_categories],
-                 [_normalise_name(name) for name in fixed]]
+                 [_normalise_name(name) for name in fixed.columns["fixed"]]]
         vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path,
                                                                   objects365_embeddings_path)]
         if {values.dtype.kind for values in vectors} - set("fiu"):
