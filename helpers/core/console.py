@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from tqdm.auto import tqdm
@@ -13,6 +14,8 @@ T = TypeVar("T")
 
 HEADLESS = "LAB_HEADLESS"
 """Environment variable: set by the runner and by CI, where bars would fill logs."""
+NOTICES = "LAB_NOTICES"
+"""Environment variable: set by the runner to a file, whose lines it prints in its log."""
 
 
 def echo(text: str = "") -> None:
@@ -35,6 +38,23 @@ def write(text: str) -> None:
         stream.flush()
     except (OSError, ValueError, AttributeError):  # full, closed, or there is none at all
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def notice(text: str) -> None:
+    """Report in the log what a person should know and no result depends on, such as damage mended.
+
+    In a notebook that the runner executes, the line stands in the runner's log and not in the
+    output of a cell, so that the executed notebook is the same with and without it; worker
+    processes, whose standard output nobody reads, are heard as well.
+    """
+    path = os.environ.get(NOTICES)
+    if path:
+        with suppress(OSError):
+            # One write at the end of the file: lines of several processes do not mix.
+            with open(path, "ab", buffering=0) as file:
+                file.write(f"{' '.join(text.split())}\n".encode())
+            return
+    echo(text)
 
 
 def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:

@@ -8,7 +8,6 @@ notebooks run at once as there are cores, long ones first, and each may use its 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -21,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,25 @@ from helpers.config.profile import Profile, is_toml, load_profile
 from helpers.core.console import HEADLESS, echo
 from helpers.core.errors import LabError
 from helpers.core.machine import WORKERS_VARIABLE, divide_cores, usable_cores
-from helpers.core.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
-from helpers.figures.verdicts import CHECK, VERDICTS
+from helpers.core.paths import (
+    FIGURES_VARIABLE,
+    atomic_write,
+    cache_dir,
+    ensure_writable,
+    figures_dir,
+)
 from helpers.runner.freshness import (
     code_key,
+    describe_damage,
     is_fresh,
     output_files,
     read_stamp,
     stamp_path,
     write_stamp,
 )
+from helpers.runner.job import FAILED, FRESH, MADE, NotebookJob, closing_table
 from helpers.runner.notebooks import FOLDER, check_parameters, read_defaults, select_notebooks
-from helpers.runner.process import ProcessResult, run_in_process
+from helpers.runner.process import run_in_process
 from helpers.runner.progress import RunProgress, expected_seconds, format_duration
 
 ALLOCATOR_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
@@ -53,18 +60,6 @@ GB = 10**9
 HOST = re.sub(r"\W", "_", platform.node())
 """This machine's name, in names of files: on a shared disk, process numbers say nothing of another
 machine's processes."""
-FRESH, MADE, FAILED = "fresh", "made", "FAILED"
-
-
-@dataclass
-class NotebookJob:
-    """One notebook to run."""
-
-    source: Path
-    parameters: dict[str, object]
-    state: str = FRESH
-    seconds: float = 0.0
-    result: ProcessResult = field(default_factory=ProcessResult)
 
 
 @dataclass
@@ -74,6 +69,7 @@ class Runner:
     profile: Profile
     jobs: list[NotebookJob]
     n_parallel: int
+    cell_limit: float = math.inf
     processes: set[Any] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,6 +87,9 @@ class Runner:
             job.source, self.profile, job.parameters, self.folder, listings)]
         if not stale:
             return
+        for job in stale:
+            for sentence in describe_damage(job.source, self.profile, self.folder):
+                echo(f"{sentence}; {job.source.stem} is run again")
         needs = {job.source.stem: self.profile.resources.get(job.source.stem[:2], ResourceSpec())
                  for job in stale}
         self.n_parallel, warnings = divide_cores(
@@ -129,7 +128,9 @@ class Runner:
             job.result = run_in_process(
                 job.source, staging / f"{stem}.ipynb", job.parameters, self._environment(staging),
                 log=staging / ".log", on_start=self._register_process,
-                on_cell=lambda *cell: display.cell(stem, *cell))
+                on_cell=lambda *cell: display.cell(stem, *cell),
+                on_look=partial(display.look, stem), on_notice=partial(display.notice, stem),
+                cell_limit=self.cell_limit)
             problem = job.result.problem or self._missing_outputs(staging, stem)
             job.seconds = time.perf_counter() - begin
             if problem:
@@ -185,27 +186,6 @@ class Runner:
             kept = ensure_writable(stamp_path(self.profile, stem).parent) / f"{stem}.failed.ipynb"
             os.replace(executed, kept)
 
-    def table(self) -> str:
-        """Return the closing table: a notebook's cost, and how many claims have which verdict."""
-        width = max(len(job.source.stem) for job in self.jobs)
-        lines = ["  ".join([f"{'notebook':{width}}", "state ", "seconds", " CPU s", "peak MB",
-                            *VERDICTS])]
-        for job in self.jobs:
-            counts = self._verdicts(job) if job.state != FAILED else ["–"] * len(VERDICTS)
-            cells = "  ".join(f"{count:>{len(name)}}" for count, name in zip(counts, VERDICTS))
-            cpu, memory = job.result.cpu_seconds, job.result.memory / 1e6
-            cost = f"{'–' if math.isnan(cpu) else f'{cpu:.0f}':>6}  {f'{memory:.0f}':>7}"
-            lines.append(f"{job.source.stem:{width}}  {job.state:6}  {job.seconds:7.0f}  "
-                         f"{cost}  {cells}")
-        return "\n".join(lines)
-
-    def _verdicts(self, job: NotebookJob) -> list[int]:
-        results_json = json.loads((self.folder
-                                   / f"{job.source.stem}.json").read_text(encoding="utf-8"))
-        verdicts = [claim["verdict"] for claim in results_json["claims"]
-                    if claim.get("kind") != CHECK]
-        return [verdicts.count(verdict) for verdict in VERDICTS]
-
 
 def _remove_stale_staging(folder: Path) -> None:
     """Remove the staging folders of this machine's runs that were killed."""
@@ -244,7 +224,7 @@ def publish_notebooks(runner: Runner) -> None:
                        remedy="python -m helpers.runner --publish")
     for job in runner.jobs:
         target = job.source.with_suffix(".ipynb")
-        shutil.copyfile(runner.folder / target.name, target)
+        atomic_write(target, partial(shutil.copyfile, runner.folder / target.name))
 
 
 def _assignments(texts: list[str]) -> dict[str, str]:
@@ -252,6 +232,19 @@ def _assignments(texts: list[str]) -> dict[str, str]:
     if wrong:
         raise LabError(f"-p {wrong[0]}", expected="-p name=value", remedy="add the value")
     return dict(text.split("=", 1) for text in texts)
+
+
+def _cell_seconds(minutes: str | None) -> float:
+    """Return the limit of a cell in seconds; infinity where the user set none."""
+    try:
+        seconds = math.inf if minutes is None else 60 * float(minutes)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise LabError(f"--cell-limit {minutes}", expected="minutes above 0, such as 60",
+                       remedy="correct it, or leave it out: then a cell may take as long as it "
+                       "needs")
+    return seconds
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -264,14 +257,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-p", dest="parameters", action="append", default=[],
                         metavar="name=value", help="a parameter of the notebooks")
     parser.add_argument("--force", action="store_true", help="run also what is fresh")
+    parser.add_argument("--cell-limit", metavar="MINUTES",
+                        help="end a notebook at a cell that takes longer; no limit if not given")
     parser.add_argument("--publish", action="store_true",
                         help="then write the executed notebooks beside their sources")
     options = parser.parse_args(arguments)
     begin = time.perf_counter()
     try:
+        seconds = _cell_seconds(options.cell_limit)
         profile = load_profile(options.profile)
         jobs = plan_jobs(options.profile, options.only, _assignments(options.parameters))
-        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))))
+        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))), seconds)
         runner.run(force=options.force)
         if options.publish and all(job.state != FAILED for job in jobs):
             publish_notebooks(runner)
@@ -281,7 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted: nothing half-made was kept; earlier figures are intact.\n")
         return 130
-    echo(runner.table())
+    echo(closing_table(jobs, runner.folder))
     made = [job for job in jobs if job.state != FRESH]
     if made:
         cpu = math.fsum(job.result.cpu_seconds for job in made)

@@ -125,6 +125,14 @@ def death_message(what: str, where: str, status: int | None) -> str:
                         remedy=REMEDY))
 
 
+def limit_message(where: str, seconds: float) -> str:
+    """Say that a notebook was ended because a cell took longer than the user allowed."""
+    minutes = f"{seconds / 60:g} min"
+    return str(LabError(f"{where}: this cell had not ended after {minutes}, and the notebook was "
+                        "ended", expected=f"cells that end within {minutes} (--cell-limit)",
+                        remedy="give a longer --cell-limit, or none; what is finished is kept"))
+
+
 def _heading_of_each_cell(notebook: NotebookNode) -> list[str]:
     """Return, for every cell, the last heading before or in it."""
     headings, heading = [], "its start"

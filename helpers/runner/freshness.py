@@ -31,6 +31,8 @@ from helpers.stimuli.image_table import listed_files
 RESOURCES = ("networks/registry.toml", "datasets/sources.toml", "stimuli/imagenet.csv",
              "figures/lab.mplstyle")
 RUNNER = ("helpers.runner.execute",)
+STAMP_DIGEST = "sha256"
+"""Of the stamp's other entries; stamps of earlier versions have none."""
 
 
 def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -> str:
@@ -141,14 +143,39 @@ def is_fresh(source: Path, profile: Profile, parameters: Mapping[str, object],
             and stamp["inputs"] == inputs_key(profile, stamp["opened"], listings))
 
 
+def describe_damage(source: Path, profile: Profile, folder: Path) -> list[str]:
+    """Say which files of a finished run are no longer as the run left them, a sentence each."""
+    path = stamp_path(profile, source.stem)
+    if not path.is_file():
+        return []
+    stamp = read_stamp(profile, source.stem)
+    if stamp is None:
+        return [f"{path}, the record of the last run, cannot be read"]
+    present = {file.name: file for file in output_files(folder, source.stem)}
+    return [f"{folder / name} is missing" if name not in present
+            else f"{folder / name} is not what the last run wrote"
+            for name, digest in stamp["outputs"].items()
+            if name not in present or file_digest(present[name]) != digest]
+
+
 def read_stamp(profile: Profile, stem: str) -> dict[str, Any] | None:
     """Return what the last finished run of a notebook recorded; None if there is nothing whole."""
     try:
         stamp = json.loads(stamp_path(profile, stem).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    complete = isinstance(stamp, dict) and {"code", "opened", "inputs", "outputs"} <= stamp.keys()
-    return stamp if complete else None
+    kinds = {"code": str, "opened": list, "inputs": str, "outputs": dict}
+    complete = isinstance(stamp, dict) and all(isinstance(stamp.get(name), kind)
+                                               for name, kind in kinds.items())
+    if not complete:
+        return None
+    digest = _stamp_digest(stamp)
+    return stamp if stamp.get(STAMP_DIGEST, digest) == digest else None
+
+
+def _stamp_digest(stamp: Mapping[str, Any]) -> str:
+    return text_digest(json.dumps({name: value for name, value in stamp.items()
+                                   if name != STAMP_DIGEST}, sort_keys=True))
 
 
 def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
@@ -163,5 +190,5 @@ def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
              "seconds": round(seconds, 1),
              "outputs": {file.name: file_digest(file) for file in output_files(folder,
                                                                                source.stem)}}
-    text = json.dumps(stamp, indent=1) + "\n"
+    text = json.dumps({**stamp, STAMP_DIGEST: _stamp_digest(stamp)}, indent=1) + "\n"
     atomic_write(stamp_path(profile, source.stem), lambda part: part.write_text(text))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -12,8 +15,12 @@ from typing import Any
 
 import psutil
 
+from helpers.core.console import NOTICES
+
 POLL_SECONDS = 1.0
 """Seconds between two looks at the memory of a notebook's processes."""
+BUSY_FRACTION = 0.05
+"""Processes that wait (for a lock, an answer, each other) use less of a core than this."""
 
 _has_forkserver = "forkserver" in get_all_start_methods()  # Windows has not
 _context = get_context("forkserver" if _has_forkserver else "spawn")
@@ -42,10 +49,56 @@ class ProcessResult:
     memory: int = 0
 
 
+@dataclass
+class ProcessWatch:
+    """Looks at a process and all that it started: their memory, and whether they compute.
+
+    Attributes
+    ----------
+    pid : int
+    memory : int
+        The most bytes that they held at once.
+    busy_at : float
+        When they last used CPU time, on the clock ``time.monotonic``, seconds.
+    """
+
+    pid: int
+    memory: int = 0
+    busy_at: float = field(default_factory=time.monotonic)
+    _cpu_then: float = 0.0
+
+    def look(self) -> float:
+        """Look once; return for how many seconds they have used next to no CPU time."""
+        now, resident, cpu = time.monotonic(), 0, 0.0
+        for process in process_tree(self.pid):
+            try:
+                with process.oneshot():
+                    resident += process.memory_info().rss
+                    cpu += sum(process.cpu_times()[:4])  # user, system, and of children that ended
+            except psutil.Error:  # it has just ended
+                continue
+        self.memory = max(self.memory, resident)
+        if abs(cpu - self._cpu_then) > BUSY_FRACTION * (now - self.busy_at):
+            self.busy_at, self._cpu_then = now, cpu
+        return now - self.busy_at
+
+
+def process_tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all that it started; nothing where it has ended."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
 def run_in_process(source: Path, target: Path, parameters: dict[str, object],
                    environment: Mapping[str, str], *, log: Path,
                    on_cell: Callable[[int, int, str], None],
-                   on_start: Callable[[Any], None] = lambda _: None) -> ProcessResult:
+                   on_start: Callable[[Any], None] = lambda _: None,
+                   on_look: Callable[[float], None] = lambda _: None,
+                   on_notice: Callable[[str], None] = lambda _: None,
+                   cell_limit: float = math.inf) -> ProcessResult:
     """Execute a notebook in a process of its own and wait for its end, however it ends.
 
     Parameters
@@ -60,35 +113,57 @@ def run_in_process(source: Path, target: Path, parameters: dict[str, object],
         Called with number, total and heading when a cell begins.
     on_start : callable
         Gets the process, which has ``terminate()``.
+    on_look : callable
+        Called about every second with the seconds for which the processes have used no CPU time.
+    on_notice : callable
+        Gets every line of `helpers.core.console.notice`, from any of the processes.
+    cell_limit : float
+        Seconds after which a cell that has not ended ends the notebook, as a problem.
     """
-    from helpers.runner.execute import N_LOG_LINES, death_message, execute_and_report
+    from helpers.runner.execute import execute_and_report, limit_message
 
-    result, position = ProcessResult(), "its start"
+    result, position, cell_begin = ProcessResult(), "its start", time.monotonic()
+    notices = NoticeFile(log.with_name(".notices"), on_notice)
     connection, child_connection = _context.Pipe(duplex=False)
     process = _context.Process(target=execute_and_report, args=(
-        child_connection, source, target, parameters, {**os.environ, **environment}, log))
+        child_connection, source, target, parameters,
+        {**os.environ, **environment, NOTICES: str(notices.path)}, log))
     process.start()
     child_connection.close()  # else the end of the process would not be the end of the line
     on_start(process)
-    finished = False
+    finished, watch = False, ProcessWatch(process.pid)
     while not finished:
-        result.memory = max(result.memory, _resident_bytes(process.pid))
+        on_look(watch.look())
+        notices.read()
+        if time.monotonic() - cell_begin > cell_limit:
+            end_process_tree(process.pid)
+            result.problem = limit_message(position, cell_limit)
+            break
         try:
             message = _poll_message(connection)
         except EOFError:
             break
         if message and message[0] == "cell":
             position = f"cell {message[1]} of {message[2]} ({message[3]})"
+            cell_begin = time.monotonic()
             on_cell(*message[1:])
         elif message:
             finished, (result.problem, result.cpu_seconds) = True, message[1:]
     process.join()
-    if not finished:
-        log_lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-        result.problem = "\n".join([
-            death_message("the process that runs the notebook", position, process.exitcode),
-            *log_lines[-N_LOG_LINES:]])
+    notices.read()
+    result.memory = watch.memory
+    if not finished and not result.problem:
+        result.problem = _describe_death(position, process.exitcode, log)
     return result
+
+
+def _describe_death(position: str, status: int | None, log: Path) -> str:
+    """Say that the process which runs a notebook was killed, and what it chatted last."""
+    from helpers.runner.execute import N_LOG_LINES, death_message
+
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    return "\n".join([death_message("the process that runs the notebook", position, status),
+                      *lines[-N_LOG_LINES:]])
 
 
 def _poll_message(connection: Connection) -> tuple | None:
@@ -96,17 +171,30 @@ def _poll_message(connection: Connection) -> tuple | None:
     return connection.recv() if connection.poll(POLL_SECONDS) else None
 
 
-def _resident_bytes(pid: int) -> int:
-    """Return the resident bytes of a process and all that it started."""
-    try:
-        root = psutil.Process(pid)
-        processes = [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    total = 0
-    for process in processes:
+def end_process_tree(pid: int) -> None:
+    """End a process and all that it started, kernels and their workers included."""
+    for process in reversed(process_tree(pid)):
+        with suppress(psutil.Error):  # it has just ended
+            process.kill()
+
+
+@dataclass
+class NoticeFile:
+    """The file into which a notebook's processes write lines for the log."""
+
+    path: Path
+    on_notice: Callable[[str], None]
+    _n_read: int = 0
+
+    def read(self) -> None:
+        """Hand on what was written since the last time: whole lines."""
         try:
-            total += process.memory_info().rss
-        except psutil.Error:  # it has just ended
-            continue
-    return total
+            with self.path.open("rb") as file:
+                file.seek(self._n_read)
+                content = file.read()
+        except OSError:
+            return
+        whole = content[:content.rfind(b"\n") + 1]
+        self._n_read += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            self.on_notice(line)

@@ -13,6 +13,15 @@ from helpers.core.console import echo, write
 
 LOG_INTERVAL_S = 10.0
 """Seconds between two lines about a notebook, where a log is written and nobody watches."""
+LONG_CELL_INTERVAL_S = 60.0
+"""Seconds between two lines of a log about a notebook that stays at one cell."""
+IDLE_S = 300.0
+"""Seconds without any CPU time after which a notebook is reported to be waiting, and again after
+as many more. Fits, training and decoding use CPU time all the while."""
+IDLE_ADVICE = ("no process of this notebook is computing: it waits for a lock that another run "
+               "holds, for a disk, for a network, or for a worker process that hangs. Nothing is "
+               "ended by itself. If no other run is at work, press Ctrl-C (what is finished is "
+               "kept) and run the same command again; --cell-limit MINUTES sets a limit")
 
 EXPECTED_SECONDS = {"02": 50, "03": 140, "05": 200, "06": 120, "07": 150, "08": 150, "09": 180,
                     "10": 80,
@@ -54,6 +63,7 @@ class RunProgress:
         self.durations: dict[str, float] = {}
         self.cells: dict[str, str] = {}
         self.last_report: dict[str, float] = {}
+        self.n_idle_reports: dict[str, int] = {}
         self.lock = threading.Lock()
 
     def start(self, stem: str) -> None:
@@ -70,9 +80,31 @@ class RunProgress:
             if self.is_terminal:
                 self._overwrite_line()
             elif now - self.last_report[stem] >= LOG_INTERVAL_S:
-                self.last_report[stem] = now
-                duration = format_duration(now - self.start_times[stem])
-                self._print_line(f"  {self.cells[stem]} · {duration}{self._remaining_text()}")
+                self._report_cell(stem, now)
+
+    def look(self, stem: str, idle_seconds: float) -> None:
+        """Note that a notebook still runs, and for how long its processes have used no CPU time."""
+        with self.lock:
+            now = time.monotonic()
+            n_idle = int(idle_seconds // IDLE_S)
+            if n_idle > self.n_idle_reports.get(stem, 0):
+                self._print_line(f"  {self.cells.get(stem, stem)} · no CPU time used for "
+                                 f"{format_duration(idle_seconds)}: {IDLE_ADVICE}")
+            self.n_idle_reports[stem] = n_idle
+            if self.is_terminal:
+                self._overwrite_line()
+            elif stem in self.cells and now - self.last_report[stem] >= LONG_CELL_INTERVAL_S:
+                self._report_cell(stem, now)
+
+    def notice(self, stem: str, text: str) -> None:
+        """Print a line that a notebook's processes wrote for the log."""
+        with self.lock:
+            self._print_line(f"  {stem}: {text}")
+
+    def _report_cell(self, stem: str, now: float) -> None:
+        self.last_report[stem] = now
+        duration = format_duration(now - self.start_times[stem])
+        self._print_line(f"  {self.cells[stem]} · {duration}{self._remaining_text()}")
 
     def end(self, stem: str, text: str, problem: str = "") -> None:
         """Note that a notebook ended, and say so, and what went wrong."""

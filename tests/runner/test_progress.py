@@ -70,3 +70,32 @@ def test_what_a_run_recorded_goes_before_the_hints():
     assert expected_seconds("05_tune", {"seconds": 12.5}) == 12.5
     assert expected_seconds("05_tune", None) == progress.EXPECTED_SECONDS["05"]
     assert expected_seconds("97_tune", {"code": "x"}) == progress.DEFAULT_SECONDS
+
+
+def test_a_notebook_whose_processes_wait_is_reported_now_and_then(now, capsys):
+    watch = RunProgress({"05_tune": 60}, n_parallel=1)
+    watch.start("05_tune")
+    watch.cell("05_tune", 7, 30, "Fine-tune")
+    capsys.readouterr()
+    for seconds in (100, progress.IDLE_S - 1, progress.IDLE_S, progress.IDLE_S + 5,
+                    2 * progress.IDLE_S + 1):
+        watch.look("05_tune", seconds)
+    lines = capsys.readouterr().out.splitlines()
+    assert ["05_tune  cell 7 of 30 · Fine-tune · no CPU time used for 5 min 0 s" in line
+            for line in lines] == [True, False]
+    assert "10 min 1 s" in lines[1] and "Ctrl-C" in lines[0] and "--cell-limit" in lines[0]
+    watch.look("05_tune", 1.0)  # it computes again, and stops again
+    watch.look("05_tune", progress.IDLE_S)
+    assert "no CPU time used for 5 min" in capsys.readouterr().out
+
+
+def test_a_log_gets_a_line_a_minute_about_a_long_cell(now, capsys):
+    watch = RunProgress({"05_tune": 600}, n_parallel=1)
+    watch.start("05_tune")
+    watch.cell("05_tune", 7, 30, "Fine-tune")
+    capsys.readouterr()
+    for _ in range(300):
+        now[0] += 1
+        watch.look("05_tune", 0.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5 and lines[1].startswith("  05_tune  cell 7 of 30 · Fine-tune · 2 min")

@@ -301,6 +301,8 @@ def test_a_notebook_that_makes_no_figure_fails(private, folder, capsys):
     (["-p", "vale=3"], "unknown parameter 'vale'", "profile, value, rate"),
     (["-p", "value=three"], "value='three'", "type int"),
     (["-p", "value"], "-p value", "name=value"),
+    (["--cell-limit", "soon"], "--cell-limit soon", "minutes above 0"),
+    (["--cell-limit", "0"], "--cell-limit 0", "minutes above 0"),
     (["--only", "42"], "no notebook '42'", "97_try_this"),
 ])
 def test_bad_arguments_are_refused_before_anything_runs(private, folder, capsys, arguments, seen,
@@ -394,6 +396,64 @@ def test_half_a_stamp_is_none(private, text):
     path.write_text(text)
     assert freshness.read_stamp(profile, "97_try_this") is None
     assert not is_fresh(notebook(private), profile, {}, private)
+
+
+def test_what_was_damaged_since_the_last_run_is_named(private):
+    """Figures, tables and numbers by their digests, the record itself by its own."""
+    source, profile = notebook(private), load_profile("demo")
+    (private / "figures").mkdir()
+    for name in ("97_try_this.png", "97_try_this-a.csv"):
+        (private / "figures" / name).write_text(name)
+    (private / "figures" / "97_try_this.json").write_text('{"provenance": {"inputs": {}}}')
+    damage = lambda: freshness.describe_damage(source, profile, private / "figures")  # noqa: E731
+    assert damage() == [], "nothing was made yet"
+    freshness.write_stamp(source, profile, "code", private / "figures")
+    assert damage() == []
+    (private / "figures" / "97_try_this.png").write_text("other")
+    (private / "figures" / "97_try_this-a.csv").unlink()
+    assert [sentence.split("/")[-1] for sentence in sorted(damage())] == [
+        "97_try_this-a.csv is missing", "97_try_this.png is not what the last run wrote"]
+    stamp = freshness.stamp_path(profile, source.stem)
+    stamp.write_text(stamp.read_text().replace('"code": "code"', '"code": "cofe"'))
+    assert freshness.read_stamp(profile, source.stem) is None
+    assert damage() == [f"{stamp}, the record of the last run, cannot be read"]
+
+
+@pytest.mark.slow
+def test_a_cell_that_takes_too_long_is_ended_only_where_a_limit_was_set(private, folder, capsys):
+    notebook(folder)
+    notebook(folder, "98_try_that", f"""
+import subprocess, sys, time
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+Path({str(private)!r}, "pid").write_text(str(worker.pid))
+time.sleep(120)""")
+    assert __main__.main(["--jobs", "2", "--cell-limit", "1"]) == 1
+    said = capsys.readouterr().out
+    assert "this cell had not ended after 1 min" in said and "--cell-limit" in said
+    assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
+    assert not list((private / "figures").glob(".staging*"))
+    pid = int((private / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_notebook_is_published_whole_or_not_at_all(private, monkeypatch):
+    source = notebook(private)
+    (private / "figures").mkdir()
+    (private / "figures" / "97_try_this.ipynb").write_text("new")
+    source.with_suffix(".ipynb").write_text("old")
+    runner = __main__.Runner(load_profile("demo"), [__main__.NotebookJob(source, {})], 1)
+
+    def killed(old, new):
+        Path(new).write_text("n")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(__main__.shutil, "copyfile", killed)
+        with pytest.raises(KeyboardInterrupt):
+            __main__.publish_notebooks(runner)
+    assert source.with_suffix(".ipynb").read_text() == "old"
+    __main__.publish_notebooks(runner)
+    assert source.with_suffix(".ipynb").read_text() == "new"
 
 
 def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
