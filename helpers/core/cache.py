@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from helpers.core.console import echo
-from helpers.core.digest import file_digest
+from helpers.core.console import notice
+from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, cache_dir, ensure_writable
 
@@ -36,6 +36,8 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 ABSENT = "absent"
+OWN_DIGEST = "sidecar_sha256"
+"""Entry of a sidecar: the digest of its other entries."""
 _WAIT_FOR_LOCK = ContextVar("waits for what another process is making", default=True)
 
 
@@ -99,7 +101,7 @@ def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Ar
         if not damage:
             return _read_artefact(path)
         if damage != ABSENT:
-            echo(f"The artefact {path} is damaged ({damage}); it is made again.")
+            notice(f"The artefact {path} is damaged ({damage}); it is made again.")
         return _make_artefact(path, parts, make)
 
 
@@ -207,6 +209,7 @@ def _make_artefact(path: Path, parts: Mapping[str, Any], make: Callable[[], Arra
         "bytes": path.stat().st_size,
         "sha256": file_digest(path),
     }
+    sidecar[OWN_DIGEST] = _sidecar_digest(sidecar)
     # Last: an artefact counts as complete when its sidecar agrees with it.
     text = json.dumps(sidecar, indent=1, sort_keys=True) + "\n"
     atomic_write(_sidecar_path(path),
@@ -221,8 +224,12 @@ def _describe_damage(path: Path) -> str:
     try:
         sidecar = json.loads(_sidecar_path(path).read_text(encoding="utf-8"))
         n_bytes, digest = sidecar["bytes"], sidecar["sha256"]
+        own = _sidecar_digest(sidecar)
+        whole = sidecar.get(OWN_DIGEST, own) == own  # earlier versions wrote none
     except (ValueError, KeyError, TypeError):
         return f"{_sidecar_path(path).name} cannot be read"
+    if not whole:
+        return f"{_sidecar_path(path).name} is not as it was written"
     if path.stat().st_size != n_bytes:
         return f"{path.stat().st_size} bytes instead of {n_bytes}"
     return "" if file_digest(path) == digest else "its digest differs from the recorded one"
@@ -231,6 +238,12 @@ def _describe_damage(path: Path) -> str:
 def _read_artefact(path: Path) -> Arrays:
     with np.load(path, allow_pickle=False) as archive:
         return {label: archive[label] for label in archive.files}
+
+
+def _sidecar_digest(sidecar: Mapping[str, Any]) -> str:
+    """Return the digest of all that a sidecar says, but for this digest."""
+    return text_digest(json.dumps({name: value for name, value in sidecar.items()
+                                   if name != OWN_DIGEST}, sort_keys=True))
 
 
 def _sidecar_path(path: Path) -> Path:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from helpers.core.console import progress
+from helpers.core.console import notice, progress
 from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, cache_dir
@@ -122,7 +122,7 @@ def _store_digests(entries: Store) -> None:
             folder, name = os.path.split(path)
             changed_stores.setdefault(folder, _load_store(folder))[name] = entry
     for folder, store in changed_stores.items():
-        text = json.dumps({"folder": folder, "files": store})
+        text = json.dumps({"folder": folder, "files": store, "sha256": _store_digest(store)})
         try:
             atomic_write(_store_path(folder), lambda part, text=text: part.write_text(
                 text, encoding="utf-8"))
@@ -133,13 +133,29 @@ def _store_digests(entries: Store) -> None:
 def _load_store(folder: str) -> Store:
     store_path = _store_path(folder)
     if store_path not in _loaded_stores:
-        try:
-            content = json.loads(store_path.read_text(encoding="utf-8"))
-            _loaded_stores[store_path] = dict(
-                content["files"]) if content["folder"] == folder else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            _loaded_stores[store_path] = {}
+        _loaded_stores[store_path] = _read_store(store_path, folder)
     return _loaded_stores[store_path]
+
+
+def _read_store(store_path: Path, folder: str) -> Store:
+    """Read the digests that are remembered of a folder's files; none where they are damaged."""
+    try:
+        content = json.loads(store_path.read_text(encoding="utf-8"))
+        if "sha256" not in content:  # an earlier version wrote it
+            return {}
+        if content["sha256"] == _store_digest(content["files"]) and content["folder"] == folder:
+            return content["files"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # as with a wrong digest
+    notice(f"The digests remembered of the files in {folder} ({store_path}) are damaged; the files "
+           "are read again.")
+    return {}
+
+
+def _store_digest(store: Store) -> str:
+    return text_digest(json.dumps(store, sort_keys=True))
 
 
 def _store_path(folder: str) -> Path:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import errno
+import glob
+import hashlib
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from psutil import pid_exists
 
 from helpers.core.errors import LabError
 
@@ -18,6 +24,13 @@ ROOT = PACKAGE.parent
 DATA_VARIABLE = "LAB_DATA"
 CACHE_VARIABLE = "LAB_CACHE"
 FIGURES_VARIABLE = "LAB_FIGURES"
+
+FULL_DISK = {number for name in ("ENOSPC", "EDQUOT", "EFBIG")
+             if (number := getattr(errno, name, None)) is not None}
+"""Errors of a full disk, an exhausted quota, and a file larger than the file system or the user's
+limit (``ulimit -f``) allows."""
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+"""This machine, in names of temporary files: process numbers say nothing of another machine's."""
 
 
 def data_dir(default: str | Path, argument: str | Path | None = None) -> Path:
@@ -59,8 +72,8 @@ def ensure_writable(folder: Path) -> Path:
         test_file.touch()
         test_file.unlink()
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full_error(folder) from error
+        if error.errno in FULL_DISK:
+            raise disk_full_error(folder, error) from error
         raise LabError(
             f"Nothing can be written in {folder} ({error.strerror or error}).",
             expected="a folder that exists or can be made, on a disk that is not read-only",
@@ -81,11 +94,15 @@ def ensure_space(folder: Path, n_bytes: int, what: str) -> None:
                    "on a larger disk")
 
 
-def disk_full_error(path: Path) -> LabError:
-    """Return the error to raise when the disk filled up while ``path`` was written."""
+def disk_full_error(path: Path, error: OSError | None = None) -> LabError:
+    """Return the error to raise when ``path`` could not be written for one of `FULL_DISK`."""
     folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    number = error.errno if error else errno.ENOSPC
+    reason = ("The disk is full" if number == errno.ENOSPC
+              else "The file is larger than this disk or your limit (ulimit -f) allows"
+              if number == errno.EFBIG else "Your quota on this disk is exhausted")
     return LabError(
-        f"The disk is full: {path} could not be written "
+        f"{reason}: {path} could not be written "
         f"({format_size(shutil.disk_usage(folder).free)} free).",
         expected="enough space for the file; what was there before is untouched",
         remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
@@ -109,17 +126,28 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
         in each case the temporary file is gone and the old file is intact.
     """
     ensure_writable(path.parent)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    _remove_leftovers(path)
+    temporary = path.with_name(
+        f".{path.stem}-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:6]}.part{path.suffix}")
     try:
         write(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full_error(path) from error
+        if error.errno in FULL_DISK:
+            raise disk_full_error(path, error) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine that were killed had begun to write for ``path``."""
+    pattern = f".{glob.escape(path.stem)}-{_HOST}-*.part{glob.escape(path.suffix)}"
+    for leftover in path.parent.glob(pattern):
+        with suppress(ValueError, OSError):  # not a file of ours, or just gone
+            if not pid_exists(int(leftover.name.split("-")[-2])):
+                leftover.unlink()
 
 
 def format_size(n_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import json
 import os
 import re
 import textwrap
@@ -17,7 +17,15 @@ from helpers.config.validation import FROZEN
 from helpers.core.console import echo, progress
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import disk_full_error, ensure_space, ensure_writable, format_size
+from helpers.core.paths import (
+    FULL_DISK,
+    atomic_write,
+    disk_full_error,
+    ensure_space,
+    ensure_writable,
+    format_size,
+)
+from helpers.core.substitute_files import N_BYTES, describe_substitute
 
 ATTEMPTS = 4
 BACKOFF_S = 0.5
@@ -125,20 +133,35 @@ def download(source: DownloadSource, target: Path, *,
     try:
         _download_with_retries(source, part, target, session or requests.Session())
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full_error(target) from error
+        if error.errno in FULL_DISK:
+            raise disk_full_error(target, error) from error
         raise
-    if source.digest:
-        actual_digest = full_digest(source.digest, part)
-        if not actual_digest.startswith(source.digest):
-            part.unlink()
-            raise LabError(
-                f"The download of {source.name} has the digest {actual_digest}; it was removed.",
-                           expected=source.digest,
-                           remedy="run again (the download then starts anew); if it repeats, the "
-                                  f"file at {source.url} has changed: do not use it")
+    _verify(source, part)
     os.replace(part, target)
+    _origin_path(part).unlink(missing_ok=True)
     return target
+
+
+def _verify(source: DownloadSource, part: Path) -> None:
+    """Compare a download with its digest; without one, see that it is no page of a web server."""
+    actual_digest = full_digest(source.digest, part) if source.digest else ""
+    if source.digest and actual_digest.startswith(source.digest):
+        return
+    with part.open("rb") as file:
+        found = describe_substitute(file.read(N_BYTES))
+    if found or source.digest:
+        part.unlink()
+        _origin_path(part).unlink(missing_ok=True)
+    if found:
+        raise LabError(f"What {source.url} sends for {source.name} is {found[0]}; it was removed.",
+                       expected=source.digest or f"the file itself ({source.size})",
+                       remedy=found[1])
+    if source.digest:
+        raise LabError(
+            f"The download of {source.name} has the digest {actual_digest}; it was removed.",
+            expected=source.digest,
+            remedy="run again (the download then starts anew); if it repeats, the file at "
+                   f"{source.url} has changed: do not use it")
 
 
 def full_digest(digest: str, path: Path) -> str:
@@ -173,8 +196,14 @@ def _download_once(source: DownloadSource, url: str, part: Path, session: reques
     n_present = part.stat().st_size if part.is_file() else 0
     # identity: a compressed transfer could neither be resumed nor measured.
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    origin = _read_origin(part) if n_present else {}
+    if not source.digest and origin.get("url", url) != url:
+        n_present, origin = 0, {}  # parts from two addresses: only a digest could tell they agree
+    version = origin.get("version", "") if origin.get("url") == url else ""
     if n_present:
         headers["Range"] = f"bytes={n_present}-"
+        if version:
+            headers["If-Range"] = version  # a file that has changed is then sent from its beginning
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
         start, total = _parse_content_range(response)
         if response.status_code == 416 and total == n_present:
@@ -183,6 +212,12 @@ def _download_once(source: DownloadSource, url: str, part: Path, session: reques
             part.unlink(missing_ok=True)  # it does not belong to what is there now: start anew
             raise requests.ConnectionError("the server does not continue what was begun")
         response.raise_for_status()
+        if start and (total != origin.get("total", total) or _version(response) != (
+                version or _version(response))):
+            part.unlink(missing_ok=True)
+            raise requests.ConnectionError("the file has changed since its download began")
+        if not start:
+            _write_origin(part, url, _version(response), total)
         chunks = progress(response.iter_content(CHUNK_BYTES), f"{source.name}, pieces of 0.1 MB",
                           total=-(-(total - start) // CHUNK_BYTES) if total else None)
         with part.open("ab" if start else "wb") as file:
@@ -199,3 +234,28 @@ def _parse_content_range(response: requests.Response) -> tuple[int, int]:
     if match:
         return int(match[1] or 0), int(match[2]) if match[2] != "*" else 0
     return 0, int(response.headers.get("Content-Length", 0))
+
+
+def _version(response: requests.Response) -> str:
+    """Return what tells one version of a file from another; nothing where a server does not say."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _origin_path(part: Path) -> Path:
+    """Return where it is noted which version of which file a part belongs to."""
+    return part.with_name(f".{part.name}.origin")
+
+
+def _write_origin(part: Path, url: str, version: str, total: int) -> None:
+    part.unlink(missing_ok=True)  # it belongs to what was there before
+    text = json.dumps({"url": url, "version": version} | ({"total": total} if total else {}))
+    atomic_write(_origin_path(part), lambda temporary: temporary.write_text(text))
+
+
+def _read_origin(part: Path) -> dict[str, str | int]:
+    try:
+        origin = json.loads(_origin_path(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return origin if isinstance(origin, dict) else {}

@@ -11,8 +11,9 @@ import requests
 from filelock import FileLock
 
 from helpers.config.validation import from_table, read_toml, suggest
-from helpers.core.console import echo
-from helpers.core.digest import file_digest
+from helpers.core.console import echo, notice
+from helpers.core.content_digests import content_digests
+from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import atomic_write, ensure_space, ensure_writable
 from helpers.core.stray_files import DESKTOP_FILES, is_stray, list_visible_files
@@ -225,17 +226,37 @@ def _file_count_error(source: DownloadSource, folder: Path, names: list[str]) ->
                     expected=f"{source.files} files of {source.name}", remedy=remedy)
 
 
+def write_record(path: Path) -> None:
+    """Record the digest of a file in ``<path>.digest``."""
+    _write_record(_record(path), f"sha256:{file_digest(path)}")
+
+
+def matches_record(path: Path) -> bool:
+    """Tell whether a file is there with the content that ``<path>.digest`` records, if any."""
+    digest = _read_record(_record(path))
+    return path.is_file() and (digest is None or digest == f"sha256:{content_digests([path])[0]}")
+
+
 def _record(path: Path) -> Path:
     return path.with_name(path.name + ".digest")
 
 
 def _read_record(record: Path) -> str | None:
-    """Return the digest that a file records; None where it is absent, or was cut short."""
+    """Return the digest that a file records; None where it is absent, cut short, or damaged."""
     if not record.is_file():
         return None
-    digest = record.read_text(encoding="utf-8", errors="replace").strip()
-    return digest if re.fullmatch(DIGEST_PATTERN, digest) else None
+    digest, *check = record.read_text(encoding="utf-8", errors="replace").split() or [""]
+    if re.fullmatch(DIGEST_PATTERN, digest) and check in ([], [_check_digits(digest)]):
+        return digest
+    notice(f"The recorded digest {record} is damaged; what is there is recorded again.")
+    return None
 
 
 def _write_record(path: Path, digest: str) -> None:
-    atomic_write(path, lambda temporary: temporary.write_text(digest + "\n", encoding="utf-8"))
+    text = f"{digest}\n{_check_digits(digest)}\n"
+    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _check_digits(digest: str) -> str:
+    """Return what tells a recorded digest from one in which a bit was flipped."""
+    return text_digest(digest)[:8]

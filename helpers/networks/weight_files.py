@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from helpers.core.cache import key
+from helpers.core.console import notice
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, zoo_dir
-from helpers.datasets.fetch import DownloadSource, fetch_file, find_file
+from helpers.datasets.fetch import (
+    DownloadSource,
+    fetch_file,
+    find_file,
+    matches_record,
+    write_record,
+)
 from helpers.networks.network import load_network
 from helpers.networks.own_networks import check_initial_weights
 from helpers.networks.registry import NetworkEntry
@@ -27,7 +34,11 @@ def weights_file(entry: NetworkEntry, data: Path, *, seed: int = 0) -> Path | No
     if not entry.trained:
         check_initial_weights(entry, seed + entry.seed)
         kept = _drawn_file(entry, seed)
+        if kept.is_file():
+            notice(f"The weights of the untrained network {entry.name}, {kept}, are damaged; they "
+                   "are drawn again.")
         save_state_dict(kept, load_network(entry, seed=seed + entry.seed).model)
+        write_record(kept)
         return kept
     if entry.function and not entry.file:
         return None
@@ -51,8 +62,8 @@ def _ready_file(entry: NetworkEntry, data: Path, *, seed: int) -> Path | None:
     ready = [data / "networks" / entry.local] if entry.local else []
     if entry.file and not entry.url:
         ready += [zoo_dir() / entry.file, data / "networks" / entry.file]
-    if not entry.trained:
-        ready.append(_drawn_file(entry, seed))
+    if not entry.trained and matches_record(drawn := _drawn_file(entry, seed)):
+        ready.append(drawn)
     return next((path for path in ready if path.is_file()), None)
 
 

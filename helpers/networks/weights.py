@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -291,4 +293,15 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, half: bool = Fals
         _require_finite(state, f"{path}, in half precision, would hold",
                         remedy="save without half=True: float16 ends at 65,504; if the weights "
                         "are not finite themselves, the training has failed")
-    atomic_write(Path(path), lambda part: save_file(state, part))
+    atomic_write(Path(path), lambda part: _write_safetensors(state, part))
+
+
+def _write_safetensors(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors; an error of the system keeps its number, which the library puts into words."""
+    try:
+        save_file(dict(state), path)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error

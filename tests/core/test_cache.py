@@ -6,6 +6,8 @@ import errno
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
-from helpers.core import cache
+from helpers.core import cache, paths
 from helpers.core.cache import ArtefactLocked, cached, cooperative_map, key, raise_if_locked
 from helpers.core.errors import LabError
 
@@ -342,3 +344,55 @@ def test_work_can_be_shared_among_own_workers_too(tmp_path, held):
 
     assert cooperative_map(partial(_square, tmp_path), range(4),
                            map_function=map_function) == [0, 1, 4, 9]
+
+
+def test_a_changed_bit_in_a_sidecar_is_noticed_whatever_it_says(tmp_path, capsys):
+    make = Maker()
+    ask(tmp_path, make)
+    sidecar = next(tmp_path.rglob("*.json"))
+    text = sidecar.read_text()
+    sidecar.write_text(text.replace('"seed": 0', '"seed": 1'))
+    assert_same(ask(tmp_path, make))
+    assert make.calls == 2 and "is not as it was written" in capsys.readouterr().out
+    content = json.loads(text)
+    del content[cache.OWN_DIGEST]  # as an earlier version wrote it
+    sidecar.write_text(json.dumps(content))
+    ask(tmp_path, make)
+    assert make.calls == 2
+
+
+def test_under_the_runner_damage_stands_in_its_log(tmp_path, capsys, monkeypatch):
+    """Not in the output of a cell: an executed notebook would differ from an undisturbed one."""
+    log = tmp_path / "notices"
+    monkeypatch.setenv("LAB_NOTICES", str(log))
+    ask(tmp_path / "c", Maker())
+    flip(next((tmp_path / "c").rglob("*.npz")))
+    assert_same(ask(tmp_path / "c", Maker()))
+    assert capsys.readouterr().out == "" and "is damaged" in log.read_text()
+
+
+def test_what_a_killed_process_had_begun_is_removed(tmp_path):
+    ask(tmp_path, Maker())
+    made = next(tmp_path.rglob("*.npz"))
+    stem = f".{made.stem}-{paths._HOST}"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, of_another, alive = (made.with_name(name) for name in (
+        f"{stem}-{gone.pid}-abcdef.part.npz", f".{made.stem}-ffffff-{gone.pid}-abcdef.part.npz",
+        f"{stem}-{os.getpid()}-abcdef.part.npz"))
+    for path in (left, of_another, alive):
+        path.write_bytes(b"half")
+    flip(made)
+    ask(tmp_path, Maker())
+    assert not left.exists() and of_another.exists() and alive.exists()
+
+
+@pytest.mark.parametrize("number, words", [
+    (errno.ENOSPC, "The disk is full"), (errno.EDQUOT, "Your quota on this disk is exhausted"),
+    (errno.EFBIG, "larger than this disk or your limit")])
+def test_every_lack_of_space_is_named(tmp_path, number, words):
+    def full(_):
+        raise OSError(number, "x")
+
+    with pytest.raises(LabError, match=words):
+        paths.atomic_write(tmp_path / "file", full)

@@ -314,6 +314,7 @@ def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(p
         monkeypatch.setattr(weight_files, "load_network", lambda *_,
                             **__: SimpleNamespace(model=None))
         monkeypatch.setattr(weight_files, "save_state_dict", lambda path, _: None)
+        monkeypatch.setattr(weight_files, "write_record", lambda path: None)
         found.append(weight_files.weights_file(one, private))
     assert found[0] == found[1] != found[2]
 
@@ -433,6 +434,19 @@ def test_digests_that_cannot_be_read_or_are_of_another_folder_are_taken_anew(rea
     kept.write_text(text)
     content_digests._loaded_stores.clear()
     assert content_digests.content_digests([path]) == first and len(reads) == 2
+
+
+def test_a_flipped_bit_among_the_remembered_digests_is_noticed(reads, private, capsys):
+    path = private / "betas.npy"
+    path.write_bytes(b"0")
+    first = content_digests.content_digests([path])
+    (kept,) = (private / "cache/digests").glob("*.json")
+    digit = first[0][5]
+    kept.write_text(kept.read_text().replace(first[0], first[0].replace(
+        digit, "1" if digit != "1" else "3")))
+    content_digests._loaded_stores.clear()
+    assert content_digests.content_digests([path]) == first and len(reads) == 2
+    assert "are damaged" in capsys.readouterr().out
 
 
 def test_large_files_are_read_by_one_process_and_kept_when_interrupted(reads, private, monkeypatch):

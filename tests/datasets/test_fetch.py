@@ -213,7 +213,7 @@ def test_interrupt_leaves_a_part_to_go_on_from(server, source, tmp_path, monkeyp
     monkeypatch.setattr(transport, "progress", interrupted)
     with pytest.raises(KeyboardInterrupt):
         download(source, tmp_path / "thing.bin")
-    assert names(tmp_path) == ["thing.bin.part"]
+    assert names(tmp_path) == [".thing.bin.part.origin", "thing.bin.part"]
     monkeypatch.undo()
     assert download(source, tmp_path / "thing.bin").read_bytes() == BODY
     assert server.asked[-1] == f"bytes={4 * transport.CHUNK_BYTES}-"
@@ -235,7 +235,7 @@ def test_a_disk_that_fills_up_is_reported(server, source, tmp_path, monkeypatch)
     monkeypatch.setattr(transport, "progress", full)
     with pytest.raises(LabError, match="disk is full"):
         download(source, tmp_path / "thing.bin")
-    assert names(tmp_path) == ["thing.bin.part"]
+    assert names(tmp_path) == [".thing.bin.part.origin", "thing.bin.part"]
 
 
 def test_a_folder_that_cannot_be_written_to(server, source, tmp_path):
@@ -260,7 +260,7 @@ def test_fetch_file_once_and_again_when_damaged(server, source, tmp_path, capsys
 def test_first_use_is_trusted_and_remembered(server, source, tmp_path):
     path, unknown = tmp_path / "thing.bin", replace(source, digest=None)
     fetch_file(unknown, path)
-    assert (tmp_path / "thing.bin.digest").read_text().strip() == DIGEST
+    assert (tmp_path / "thing.bin.digest").read_text().split()[0] == DIGEST
     path.unlink()
     server.body = BODY[::-1]
     with pytest.raises(LabError, match="digest"):
@@ -318,7 +318,7 @@ def test_fetch_folder_unpacks_verifies_and_tidies_up(server, archived, tmp_path)
     for _ in range(2):
         assert contents(fetch_folder(archived, folder)) == IMAGES
     assert len(server.asked) == 1 and names(folder.parent) == ["stimuli", "stimuli.digest"]
-    assert (folder.parent / "stimuli.digest").read_text().strip() == folder_manifest(folder)
+    assert (folder.parent / "stimuli.digest").read_text().split()[0] == folder_manifest(folder)
 
 
 def test_an_archive_within_an_archive(server, archived, tmp_path):
@@ -493,7 +493,7 @@ def test_a_tar_is_unpacked_verified_and_tidied_up(server, tar, tmp_path):
     for _ in range(2):
         assert contents(fetch_folder(tar, folder)) == IMAGES
     assert len(server.asked) == 1 and names(tmp_path) == ["caltech", "caltech.digest"]
-    assert (tmp_path / "caltech.digest").read_text().strip() == folder_manifest(folder)
+    assert (tmp_path / "caltech.digest").read_text().split()[0] == folder_manifest(folder)
     assert (folder / "adult" / "greg" / "vision309").is_dir()
     modes = {path.stat().st_mode & 0o7722 for path in folder.rglob("*") if path.is_file()}
     assert modes == {0o600}  # its owner's, and no more than that

@@ -10,11 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
 from helpers.core.errors import LabError
-from helpers.networks.weights import load_weights, read_state_dict, save_state_dict, state_digest
+from helpers.networks import weights
+from helpers.networks.registry import get_entry
+from helpers.networks.weight_files import find_weights, weights_file
+from helpers.networks.weights import (
+    load_weights,
+    read_state_dict,
+    save_state_dict,
+    save_tensors,
+    state_digest,
+)
 
 STATE = {"weight": torch.ones(300, 4), "bias": torch.zeros(4)}
 POINTER = (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 3\n")
@@ -154,3 +164,26 @@ def test_of_several_state_dicts_the_registry_names_one(tmp_path, content, key):
     error = refused(path)
     assert "holds several state dicts: " in error.seen and "set `state_dict_key`" in error.remedy
     assert state_digest(read_state_dict(path, key=key)) == state_digest(STATE)
+
+
+def test_weights_of_an_untrained_network_that_were_damaged_are_drawn_again(private, capsys):
+    entry = get_entry("torchvision:squeezenet1_1-untrained")
+    path = weights_file(entry, private / "data")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert find_weights(entry, private / "data") is None
+    assert weights_file(entry, private / "data") == path and path.read_bytes() == whole
+    assert f"{path}, are damaged" in capsys.readouterr().out
+    path.with_name(path.name + ".digest").unlink()  # as an earlier version left it
+    assert weights_file(entry, private / "data") == path
+
+
+@pytest.mark.parametrize("number, words", [(28, "The disk is full"), (27, "your limit")])
+def test_a_full_disk_is_named_where_the_library_says_it_in_words(tmp_path, monkeypatch, number,
+                                                                 words):
+    def full(*_):
+        raise SafetensorError(f"Error while serializing: I/O error: x (os error {number})")
+
+    monkeypatch.setattr(weights, "save_file", full)
+    with pytest.raises(LabError, match=words):
+        save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(3)})

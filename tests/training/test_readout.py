@@ -89,6 +89,25 @@ def test_interrupted_and_resumed_ends_at_the_same_weights(tmp_path, at):
     assert steps[0] == at // 5 * 5 + 1 and not state.exists()
 
 
+@pytest.mark.parametrize("where", [0.001, 0.02, 0.5, 0.98])
+def test_a_state_in_which_a_bit_was_flipped_is_not_trained_on_from(tmp_path, capsys, where):
+    """In the header or in the numbers: the training starts anew, says so, and ends the same."""
+    state, steps = tmp_path / "state.safetensors", []
+
+    def interrupt(step: int, _loss: float) -> None:
+        if step == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(state=state, on_step=interrupt)
+    content = bytearray(state.read_bytes())
+    content[int(where * len(content))] ^= 1
+    state.write_bytes(bytes(content))
+    weight, losses = train(state=state, on_step=lambda step, _loss: steps.append(step))
+    assert steps[0] == 1 and torch.equal(weight, train()[0]) and losses == train()[1]
+    assert f"{state}, is damaged" in capsys.readouterr().out
+
+
 def test_a_loss_that_is_not_finite_is_reported_and_the_epochs_before_it_stay(tmp_path):
     state = tmp_path / "state.safetensors"
 
