@@ -28,7 +28,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines notebooks exercises rehearse lab zoo bench bench-run bench-scale site lint clean
+.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines drills notebooks exercises rehearse lab zoo bench bench-run bench-scale site lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ test-all: $(READY) ## make test, and what is slow and rarely fails: larger data,
 
 drill-machines: $(READY) ## run the demo as other processors would; say which verdicts and numbers move
 	@$(PY) benchmarks/machines.py
+
+drills: $(READY) ## kill, fill, flip and cut on purpose, in a temporary folder; about 15 minutes (docs/drills.md)
+	@OMP_NUM_THREADS=1 $(PY) benchmarks/drills.py $(DRILLS)
 
 notebooks: $(READY) ## run the demo; write the executed notebooks beside their sources, and README's tables
 	@$(PY) -m helpers.runner --profile demo --jobs $(JOBS) --publish
