@@ -13,8 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from psutil import pid_exists
-
 from helpers.core.errors import LabError
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -143,6 +141,8 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what processes of this machine that were killed had begun to write for ``path``."""
+    from psutil import pid_exists  # not at the top: helpers.doctor runs without packages, too
+
     pattern = f".{glob.escape(path.stem)}-{_HOST}-*.part{glob.escape(path.suffix)}"
     for leftover in path.parent.glob(pattern):
         with suppress(ValueError, OSError):  # not a file of ours, or just gone

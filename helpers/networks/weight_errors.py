@@ -64,10 +64,11 @@ def _wrong_format_error(path: Path, head: bytes) -> LabError | None:
 
 def _archive_members(path: Path) -> str:
     """Name the members of a zip archive that torch.save did not write; or return nothing."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+    except Exception:  # no archive, or a damaged one: its table of contents can fail in any way
         return ""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.namelist()
     return "" if any(name.endswith("data.pkl") for name in members) else ", ".join(members)[:200]
 
 

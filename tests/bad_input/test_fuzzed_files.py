@@ -211,7 +211,7 @@ def test_changed_bytes_end_in_a_value_or_in_words(tmp_path, name):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", READERS)
 def test_many_changed_bytes_end_in_a_value_or_in_words(tmp_path, name):
-    fuzz(name, tmp_path, 500)
+    fuzz(name, tmp_path, 100 if name == "MATLAB" else 500)  # which starts a process each time
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 1), (20_000, 20_000)])
