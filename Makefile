@@ -28,7 +28,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines drills notebooks exercises rehearse lab zoo bench bench-run bench-scale site lint clean
+.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines drills mutation coverage notebooks exercises rehearse lab zoo bench bench-run bench-scale site lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,15 @@ drill-machines: $(READY) ## run the demo as other processors would; say which ve
 
 drills: $(READY) ## kill, fill, flip and cut on purpose, in a temporary folder; about 15 minutes (docs/drills.md)
 	@OMP_NUM_THREADS=1 $(PY) benchmarks/drills.py $(DRILLS)
+
+mutation: $(READY) ## change the statistics on purpose; list the changes that no test sees (docs/drills.md)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c requirements.lock -r benchmarks/mutation.txt
+	@$(PY) benchmarks/mutation.py $(MUTATION)
+
+coverage: $(READY) ## run the tests of make test; say which lines of helpers none of them reaches
+	@mkdir -p build/coverage && $(PY) -m coverage erase
+	@$(subst -m pytest,-m coverage run -m pytest,$(PYTEST)) tests -m "not exhaustive"
+	@$(PY) -m coverage combine --quiet && $(PY) -m coverage report
 
 notebooks: $(READY) ## run the demo; write the executed notebooks beside their sources, and README's tables
 	@$(PY) -m helpers.runner --profile demo --jobs $(JOBS) --publish

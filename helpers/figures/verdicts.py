@@ -119,13 +119,14 @@ def interval_p(mean: float, low: float, high: float, df: float, within: float = 
     Returns
     -------
     float
-        NaN where the interval or the degrees of freedom are unknown.
+        NaN where the interval or the degrees of freedom are unknown; 1 for an interval without
+        width, which decides nothing (`verdict_from_interval`).
     """
     distance, half_width = abs(abs(mean) - within), (high - low) / 2
     if not math.isfinite(distance + half_width + df) or df < 1:
         return math.nan
     if half_width == 0:
-        return 0.0 if distance else 1.0
+        return 1.0
     quantile = float(special.stdtrit(df, 1 - ALPHA / 2))
     return 2 * float(special.stdtr(df, -quantile * distance / half_width))
 

@@ -230,7 +230,7 @@ def test_the_p_value_of_an_interval_is_that_of_students_t_test():
         bound = 1.3 * np.sign(values.mean())  # the equivalence bound on the mean's side
         assert interval_p(*estimate, len(values) - 1, 1.3) == pytest.approx(
             stats.ttest_1samp(values, bound).pvalue)
-    assert interval_p(1, 1, 1, 3) == 0 and interval_p(0, 0, 0, 3) == 1
+    assert interval_p(1, 1, 1, 3) == 1 and interval_p(0, 0, 0, 3) == 1
     for unknown in ((np.nan, np.nan, np.nan, 3), (1, 0, 2, 0), (1, 0, 2, np.nan)):
         assert np.isnan(interval_p(*unknown))
 

@@ -15,6 +15,7 @@ from helpers.core.statistics import Moments, benjamini_yekutieli_threshold, t_va
 from helpers.selectivity.statistics import (
     d_prime,
     localize,
+    localize_at_alphas,
     select_twofold,
     selectivity_index,
     top_fraction,
@@ -76,6 +77,15 @@ def test_masks_equal_those_of_scipy_and_statsmodels(seed):
     expected = reference_masks(groups, 0.05)
     np.testing.assert_array_equal(result.mask.numpy(), expected)
     assert (result.mask.sum(0) <= 1).all()
+
+
+def test_every_rate_has_the_mask_of_its_own_test():
+    moments, alphas = moments_of(random_layer(2)), [0.2, 0.05, 0.001]
+    masks = localize_at_alphas(moments, alphas)
+    assert masks.shape == (3, *moments.mean.shape) and masks.dtype == torch.bool
+    for mask, alpha in zip(masks, alphas):
+        torch.testing.assert_close(mask, localize(moments, DOMAINS, alpha=alpha).mask)
+    assert masks[0].sum() > masks[2].sum() > 0
 
 
 def test_random_layers_contain_selective_dead_and_other_units():
@@ -296,12 +306,55 @@ def test_indices_by_hand():
     torch.testing.assert_close(d_prime(moments)[0], -d_prime(moments)[1])
 
 
+@pytest.mark.parametrize("n_domains", [2, 3, 6])
+def test_indices_are_their_formulas_with_any_number_of_domains(n_domains):
+    """Signed activations too, and images of the others pooled where the measure says so."""
+    rng = np.random.default_rng(n_domains)
+    groups = [rng.normal(rng.uniform(-1, 3, 40), 1, (n, 40)) for n in range(5, 5 + n_domains)]
+    moments = moments_of(groups)
+    index, sensitivity = selectivity_index(moments).numpy(), d_prime(moments).numpy()
+    for domain, own in enumerate(groups):
+        others = [group for group in groups if group is not own]
+        mean, rest = own.mean(0), np.mean([group.mean(0) for group in others], axis=0)
+        np.testing.assert_allclose(index[domain], (mean - rest) / (abs(mean) + abs(rest)))
+        pooled = np.concatenate(others)
+        spread = np.sqrt((own.var(0, ddof=1) + pooled.var(0, ddof=1)) / 2)
+        np.testing.assert_allclose(sensitivity[domain], (mean - pooled.mean(0)) / spread)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 2.0])
+def test_the_twofold_rule_is_its_words(ratio):
+    rng = np.random.default_rng(0)
+    means = rng.exponential(1, (5, 300))
+    means[:, ::7] *= rng.choice([-1, 1], (5, 43))
+    mask = select_twofold(moments_of([np.repeat(row[None], 2, 0) for row in means]), ratio=ratio)
+    for domain, own in enumerate(means):
+        others = np.delete(means, domain, 0).max(0)
+        expected = (own >= ratio * others) & (means >= 0).all(0)
+        assert 5 < expected.sum() < 150
+        np.testing.assert_array_equal(mask[domain].numpy(), expected)
+
+
 def test_top_fraction_is_numpys_percentile():
     rng = np.random.default_rng(4)
     t = rng.standard_normal((3, 1001)).astype(np.float32)
     t[0, :10] = np.nan
     expected = np.stack([row > np.nanquantile(row, 0.95) for row in t])
     np.testing.assert_array_equal(top_fraction(torch.from_numpy(t), 0.05).numpy(), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=7), st.floats(0.01, 0.99))
+def test_top_fraction_is_numpys_percentile_of_few_units_with_ties(values, fraction):
+    t = torch.tensor([values], dtype=torch.float64) / 4
+    expected = t.numpy() > np.quantile(t.numpy(), 1 - fraction)
+    np.testing.assert_array_equal(top_fraction(t, fraction).numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_top_fraction_selects_no_dead_unit(dtype):
+    t = torch.tensor([[np.nan, np.nan, np.nan], [1.0, np.nan, 2.0]], dtype=dtype)
+    assert top_fraction(t, 0.5).tolist() == [[False] * 3, [False, False, True]]
 
 
 @pytest.mark.parametrize("action, seen", [

@@ -1,0 +1,51 @@
+"""What make mutation says of survivors, on made-up ones; and that its explanations can be read."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+
+import pytest
+
+from helpers.core.paths import ROOT
+
+
+@pytest.fixture
+def mutation(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.delitem(sys.modules, "mutation", raising=False)
+    import mutation
+    return mutation
+
+
+FOUND = [("helpers.a.f", "- return x\n+ return -x", "survived"),
+         ("helpers.a.f", "- return x\n+ return x + 0", "survived"),
+         ("helpers.b.g", "- n = 1\n+ n = 2", "no tests")]
+
+
+def test_a_survivor_is_a_problem_unless_it_is_explained(mutation):
+    problems = mutation.judge(FOUND, {"helpers.a.f": {"return x + 0": "the same number"}})
+    assert problems == ["helpers.a.f: survived\n- return x\n+ return -x",
+                        "helpers.b.g: no tests\n- n = 1\n+ n = 2"]
+
+
+def test_an_explanation_of_what_does_not_survive_is_a_problem(mutation):
+    everything = {"helpers.a.f": {"return -x": "?", "return x + 0": "?"},
+                  "helpers.b.g": {"n = 2": "?"}}
+    assert mutation.judge(FOUND, everything) == []
+    problem, = mutation.judge(FOUND[1:], everything)
+    assert problem.startswith("helpers.a.f: an explanation without a survivor")
+
+
+def test_explanations_name_functions_of_the_modules_and_give_a_reason(mutation):
+    explained = tomllib.loads(mutation.EXPLANATIONS.read_text(encoding="utf-8"))
+    modules = tuple(f"helpers.{module.replace('/', '.')}." for module in mutation.MODULES)
+    for function, changes in explained.items():
+        assert function.startswith(modules), function
+        assert all(len(why.split()) >= 4 for why in changes.values()), function
+
+
+def test_the_modules_and_tests_are_there(mutation):
+    for name in (*(f"helpers/{one}.py" for one in mutation.MODULES),
+                 *(f"tests/{one}.py" for one in mutation.TESTS)):
+        assert (ROOT / name).is_file(), name
