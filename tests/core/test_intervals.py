@@ -67,7 +67,7 @@ def test_a_proportion_has_the_limits_at_which_a_test_would_just_reject_it(k, n, 
 
 
 def test_a_difference_of_proportions_is_newcombes_example_by_hand():
-    """Limits of Wilson's interval by its formula; 56 of 70 and 48 of 80, as in the paper's table."""
+    """Wilson's limits by their formula; 56 of 70 and 48 of 80, as in the paper's table."""
     def wilson(k, n):
         z = stats.norm.ppf(0.975)
         centre, width = k + z**2 / 2, z * np.sqrt(k * (n - k) / n + z**2 / 4)
