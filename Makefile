@@ -7,7 +7,7 @@
 #           LAB_DATA, LAB_CACHE: folders of the data and of what is made from them
 
 PROFILE ?= demo
-JOBS    ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+JOBS    ?= $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PYTHON  ?= python3
 VENV    ?= .venv
 

@@ -92,7 +92,9 @@ def verdict_from_test(effect: float, p: float, expected: Expected) -> str:
                        remedy="absence needs an interval and an equivalence bound")
     if not math.isfinite(effect + p):
         return UNTESTABLE
-    return INCONCLUSIVE if p >= ALPHA else SUPPORTED if sign * effect > 0 else CONTRADICTED
+    if p >= ALPHA or effect == 0:
+        return INCONCLUSIVE
+    return SUPPORTED if sign * effect > 0 else CONTRADICTED
 
 
 def interval_p(mean: float, low: float, high: float, df: float, within: float = 0.0) -> float:

@@ -208,6 +208,9 @@ def test_a_test_decides_by_its_sign_and_cannot_support_absence():
     assert verdict_from_test(-0.3, 0.01, "above 0") == CONTRADICTED
     assert verdict_from_test(-0.3, 0.2, "above 0") == verdict_from_test(9, 0.05, "above 0") \
         == INCONCLUSIVE
+    assert verdict_from_test(0.0, 0.01, "above 0") == verdict_from_test(0.0, 0.01, "below 0") \
+        == INCONCLUSIVE, "no effect lies on neither side"
+    assert verdict_from_test(np.inf, 0.01, "above 0") == UNTESTABLE
     assert verdict_from_test(np.nan, 0.01, "above 0") == verdict_from_test(1, np.nan, "above 0") \
         == UNTESTABLE
     with pytest.raises(LabError, match="equivalence bound"):

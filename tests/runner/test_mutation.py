@@ -37,6 +37,16 @@ def test_an_explanation_of_what_does_not_survive_is_a_problem(mutation):
     assert problem.startswith("helpers.a.f: an explanation without a survivor")
 
 
+@pytest.mark.parametrize(("change", "expected"), [
+    ("- x = zeros(n, device=mean.device)\n+ x = zeros(n, device=None)", True),
+    ("- x = zeros(n, device=mean.device)\n+ x = zeros(n, )", True),
+    ("- x = tensor(1, dtype=v.dtype, device=v.device)\n+ x = tensor(1, device=v.device)", True),
+    ("- x = zeros(n, device=mean.device)\n+ x = zeros(None, device=mean.device)", False),
+    ("- x = a - b\n+ x = a + b", False)])
+def test_a_change_of_the_device_is_recognised(mutation, change, expected):
+    assert mutation.is_about_devices(change) == expected
+
+
 def test_explanations_name_functions_of_the_modules_and_give_a_reason(mutation):
     explained = tomllib.loads(mutation.EXPLANATIONS.read_text(encoding="utf-8"))
     modules = tuple(f"helpers.{module.replace('/', '.')}." for module in mutation.MODULES)

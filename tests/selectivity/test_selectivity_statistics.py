@@ -361,6 +361,8 @@ def test_top_fraction_selects_no_dead_unit(dtype):
     (lambda m: localize(m, ("faces",)), "1 domains"),
     (lambda m: localize(m, DOMAINS, alpha=5), "alpha = 5"),
     (lambda m: top_fraction(m.mean, 1.5), "fraction = 1.5"),
+    (lambda m: top_fraction(m.mean, 0), "fraction = 0"),
+    (lambda m: top_fraction(m.mean, 1), "fraction = 1"),
 ])
 def test_invalid_settings_are_refused(action, seen):
     with pytest.raises(LabError, match=seen):
