@@ -75,7 +75,7 @@ test-all: $(READY) ## make test, and what is slow and rarely fails: larger data,
 drill-machines: $(READY) ## run the demo as other processors would; say which verdicts and numbers move
 	@$(PY) benchmarks/machines.py
 
-drills: $(READY) ## kill, fill, flip and cut on purpose, in a temporary folder; about 15 minutes (docs/drills.md)
+drills: $(READY) ## kill, fill, flip and cut on purpose, in a temporary folder; about half an hour (docs/drills.md)
 	@OMP_NUM_THREADS=1 $(PY) benchmarks/drills.py $(DRILLS)
 
 mutation: $(READY) ## change the statistics on purpose; list the changes that no test sees (docs/drills.md)

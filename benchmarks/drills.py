@@ -1,6 +1,6 @@
 """Kill, fill, flip, cut and forge on purpose; say what was lost or wrong: make drills.
 
-    python benchmarks/drills.py                         all drills, about 15 minutes on two cores
+    python benchmarks/drills.py                         all drills, about half an hour on two cores
     python benchmarks/drills.py --only kills-training   one, or some
     python benchmarks/drills.py --seed 7 --n 5          other moments, fewer of them
 
