@@ -86,15 +86,14 @@ def verdict_from_test(effect: float, p: float, expected: Expected) -> str:
     LabError
         If absence is claimed: a test cannot support it.
     """
-    sign = {"above 0": 1, "below 0": -1}.get(expected)
-    if sign is None:
+    if expected not in ("above 0", "below 0"):
         raise LabError(f"a test of an effect {expected}", expected="above 0 or below 0",
                        remedy="absence needs an interval and an equivalence bound")
     if not math.isfinite(effect + p):
         return UNTESTABLE
     if p >= ALPHA or effect == 0:
         return INCONCLUSIVE
-    return SUPPORTED if sign * effect > 0 else CONTRADICTED
+    return SUPPORTED if (effect > 0) == (expected == "above 0") else CONTRADICTED
 
 
 def interval_p(mean: float, low: float, high: float, df: float, within: float = 0.0) -> float:
