@@ -226,7 +226,8 @@ def test_a_claim_on_several_estimates_needs_all_of_them():
 
 
 def test_the_p_value_of_an_interval_is_that_of_students_t_test():
-    for values in (np.array([1.0, 2.0, 4.0, 3.5]), np.array([-0.1, 0.3, -0.4])):
+    for values in (np.array([1.0, 2.0, 4.0, 3.5]), np.array([-0.1, 0.3, -0.4]),
+                   np.array([1.0, 3.0])):
         estimate = values.mean(), *confidence_interval(values)
         assert interval_p(*estimate, len(values) - 1) == pytest.approx(
             stats.ttest_1samp(values, 0).pvalue)
@@ -234,7 +235,8 @@ def test_the_p_value_of_an_interval_is_that_of_students_t_test():
         assert interval_p(*estimate, len(values) - 1, 1.3) == pytest.approx(
             stats.ttest_1samp(values, bound).pvalue)
     assert interval_p(1, 1, 1, 3) == 1 and interval_p(0, 0, 0, 3) == 1
-    for unknown in ((np.nan, np.nan, np.nan, 3), (1, 0, 2, 0), (1, 0, 2, np.nan)):
+    for unknown in ((np.nan, np.nan, np.nan, 3), (1, 0, 2, 0), (1, 0, 2, np.nan),
+                    (np.inf, 0, 2, 3), (1, 0, 2, np.inf)):
         assert np.isnan(interval_p(*unknown))
 
 
@@ -287,6 +289,12 @@ def test_a_machine_dependent_verdict_is_inconclusive_on_every_machine(private, m
     made.judge("open", 0.1, -0.5, 0.7, "above 0", of="d", **SAID)
     assert [claim.verdict for claim in made.claims] == [INCONCLUSIVE, SUPPORTED, INCONCLUSIVE]
     assert ["rounding" in claim.rule for claim in made.claims] == [True, False, False]
+
+
+def test_another_profile_or_notebook_has_no_machine_dependent_claims():
+    assert verdicts.machine_dependent("no such profile", "06_transfer_between_brains") == []
+    assert verdicts.machine_dependent("demo", "99_test_this") == []
+    assert verdicts.machine_dependent("demo", "06_transfer_between_brains")
 
 
 def test_claims_carry_their_numbers_and_what_they_depend_on(private):
