@@ -387,3 +387,11 @@ def test_a_number_that_was_not_committed_is_listed():
 @pytest.mark.parametrize("value", [-0.018, 0.0, 0.5])
 def test_an_interval_without_width_decides_nothing(value, expected, within):
     assert verdict_from_interval(value, value, expected, within) == "inconclusive"
+
+
+@pytest.mark.parametrize("low, high, expected, within", [
+    (0, 1, "above 0", None), (-1, 0, "above 0", None), (0, 1, "below 0", None),
+    (-1, 0, "below 0", None), (-1, 0.5, "around 0", 1), (-0.5, 1, "around 0", 1),
+    (1, 2, "around 0", 1), (-2, -1, "around 0", 1)])
+def test_an_interval_that_reaches_the_bound_decides_nothing(low, high, expected, within):
+    assert verdict_from_interval(low, high, expected, within) == INCONCLUSIVE
