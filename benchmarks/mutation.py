@@ -6,7 +6,7 @@
 mutmut makes the changes (an operator, a number, an argument left out) in a copy of the project,
 build/mutation, and runs the quick tests that reach them. A change that survives is a test that is
 missing, or makes no difference: then mutation.toml says why. The exit status is 1 where a
-survivor is not explained, or an explanation no longer belongs to one.
+survivor is not explained, or an explanation belongs to none although its function was tried.
 
 Not changed: the texts of errors (tests/bad_input holds them against a table). Not counted: another
 device or type of a new tensor, since tests run on the CPU, where there is one device.
@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -66,20 +66,26 @@ def mutmut(*arguments: str) -> str:
                           stdout=subprocess.PIPE, check=True).stdout
 
 
-def survivors() -> list[tuple[str, str, str]]:
-    """Return (function, change, status) of every mutant that no test killed.
+def function_of(mutant: str) -> str:
+    """Return the function or method that a mutant changes, from mutmut's name of the mutant."""
+    return re.sub(r"\.x[_ǁ](.+)__mutmut_\d+$", r".\1", mutant).replace("ǁ", ".")
+
+
+def read_results() -> tuple[list[tuple[str, str, str]], set[str]]:
+    """Return (function, change, status) of every survivor, and functions not wholly tried.
 
     A change is its lines, the removed ones with "- " before them, the added ones with "+ ".
     """
-    found = []
+    found, untried = [], set()
     for line in mutmut("results").splitlines():
         name, _, status = line.strip().partition(": ")
-        if status not in ("", "not checked"):
+        if status == "not checked":
+            untried.add(function_of(name))
+        elif status:
             changed = [f"{text[0]} {text[1:].strip()}" for text in mutmut("show", name).splitlines()
                        if re.match(r"[-+](?![-+]{2} )", text)]
-            function = re.sub(r"x(_|ǁ)|__mutmut_\d+$", "", name).replace("ǁ", ".")
-            found.append((function, "\n".join(changed), status))
-    return found
+            found.append((function_of(name), "\n".join(changed), status))
+    return found, untried
 
 
 def is_about_devices(change: str) -> bool:
@@ -88,14 +94,15 @@ def is_about_devices(change: str) -> bool:
     return re.sub(r"[-, ]", "", old) == re.sub(r"[-, ]", "", new)
 
 
-def judge(found: Sequence[tuple[str, str, str]], explained: dict[str, dict[str, str]]) -> list[str]:
+def judge(found: Sequence[tuple[str, str, str]], explained: dict[str, dict[str, str]],
+          untried: Container[str] = ()) -> list[str]:
     """Return the survivors that nobody explained, and explanations that belong to none."""
     problems = [f"{function}: {status}\n{change}" for function, change, status in found
                 if change.partition("\n+ ")[2] not in explained.get(function, {})]
     there = {(function, change.partition("\n+ ")[2]) for function, change, _ in found}
     return problems + [f"{function}: an explanation without a survivor\n+ {change}"
                        for function, changes in explained.items() for change in changes
-                       if (function, change) not in there]
+                       if (function, change) not in there and function not in untried]
 
 
 def main(patterns: Sequence[str]) -> int:
@@ -103,8 +110,9 @@ def main(patterns: Sequence[str]) -> int:
     copy_project()
     subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", str(usable_cores()),
                     *patterns], cwd=FOLDER, check=True)
-    found = [one for one in survivors() if not is_about_devices(one[1])]
-    problems = judge(found, tomllib.loads(EXPLANATIONS.read_text(encoding="utf-8")))
+    survivors, untried = read_results()
+    found = [one for one in survivors if not is_about_devices(one[1])]
+    problems = judge(found, tomllib.loads(EXPLANATIONS.read_text(encoding="utf-8")), untried)
     for module, its in groupby(sorted(found), lambda one: one[0].rpartition(".")[0]):
         echo(f"{module}: {len(list(its))} survive")
     echo(mutmut("export-cicd-stats").strip())

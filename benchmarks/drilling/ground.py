@@ -162,7 +162,7 @@ def open_ground(parent: Path | None = None, *, preload: tuple[str, ...] = PRELOA
         raise LabError(f"there is no folder {parent}", expected="a folder that exists",
                        remedy="make it, or leave --folder out")
     token = uuid.uuid4().hex
-    os.environ[TOKEN] = token  # processes started from here on can be told from all others
+    os.environ[TOKEN] = token  # processes started from here on differ from all others by it
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     (folder / MARKER).write_text(token)
     return Ground(folder, token, preload)

@@ -37,7 +37,7 @@ def misbehave(ground: Ground, random: Random, n: int) -> Report:
                             (other + other, "changed meanwhile, longer")):
             _expect(ground, report, body, digest, f"{what}, {known}", cuts=[150_000],
                     after_cut=after, whole=None if digest is None else False)
-    _expect(ground, report, body, digest_of(body), "cut, size not told, digest known",
+    _expect(ground, report, body, digest_of(body), "cut, size not stated, digest known",
             cuts=[150_000], tells_size=False, whole=False, twice=True)
     report.not_tried.append("a file that changes to one of the same size on a server that tells "
                             "no version (ETag, Last-Modified), without a digest in the source: "

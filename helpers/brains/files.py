@@ -18,7 +18,7 @@ from helpers.brains.plain_pickle import NotPlain, read_plain_object
 from helpers.core.content_digests import files_digest
 from helpers.core.errors import LabError
 from helpers.core.substitute_files import substitute_error
-from helpers.core.text import read_lines, read_text
+from helpers.core.text import MAX_WHOLE, read_lines, read_text
 from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.image_source import ImageSource
 
@@ -30,8 +30,6 @@ USE_RELEASED = ("the file is whole, but not the published one, or was changed: k
                 "and put the published one there (helpers/datasets/sources.toml says where to "
                 "fetch it)")
 
-MAX_WHOLE = 2**53
-"""Whole numbers up to here are exact, also where they are stored with decimals."""
 MAX_VOXELS = 2**28
 """Values of a volume of labels or of a map; the finest published one has some ten million."""
 

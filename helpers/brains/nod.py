@@ -9,10 +9,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, Files, UnexpectedFile, readable, whole_numbers
+from helpers.brains.mat_files import read_mat
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
@@ -103,8 +103,8 @@ class NOD(Cohort):
         """Return V1 to V4, left and right, among the cortical vertices."""
         folder = self.root / "supportfiles"
         atlas = folder / "MMP_mpmLR32k.mat"
-        values = whole_numbers(readable(atlas, lambda p: np.ravel(loadmat(p)["glasser_MMP"]),
-                                        "glasser_MMP"), atlas, least=0, most=2 * N_LABELS)
+        values = whole_numbers(np.ravel(read_mat(atlas, "glasser_MMP")), atlas, least=0,
+                               most=2 * N_LABELS)
         if not (values > N_LABELS).any():
             raise LabError(f"{atlas}: labels up to {values.max(initial=0)}",
                            expected=f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right",

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.spatial.distance import squareform
 
 from helpers.brains.files import USE_RELEASED, whole_numbers
-from helpers.brains.object2vec import read_mat
+from helpers.brains.mat_files import read_mat
 from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
 from helpers.lab import Laboratory

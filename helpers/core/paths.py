@@ -27,8 +27,9 @@ FULL_DISK = {number for name in ("ENOSPC", "EDQUOT", "EFBIG")
              if (number := getattr(errno, name, None)) is not None}
 """Errors of a full disk, an exhausted quota, and a file larger than the file system or the user's
 limit (``ulimit -f``) allows."""
-_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
-"""This machine, in names of temporary files: process numbers say nothing of another machine's."""
+HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+"""This machine, in names of temporary files: on a shared disk, process numbers say nothing of
+another machine's processes."""
 
 
 def data_dir(default: str | Path, argument: str | Path | None = None) -> Path:
@@ -92,13 +93,12 @@ def ensure_space(folder: Path, n_bytes: int, what: str) -> None:
                    "on a larger disk")
 
 
-def disk_full_error(path: Path, error: OSError | None = None) -> LabError:
+def disk_full_error(path: Path, error: OSError) -> LabError:
     """Return the error to raise when ``path`` could not be written for one of `FULL_DISK`."""
     folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    number = error.errno if error else errno.ENOSPC
-    reason = ("The disk is full" if number == errno.ENOSPC
+    reason = ("The disk is full" if error.errno == errno.ENOSPC
               else "The file is larger than this disk or your limit (ulimit -f) allows"
-              if number == errno.EFBIG else "Your quota on this disk is exhausted")
+              if error.errno == errno.EFBIG else "Your quota on this disk is exhausted")
     return LabError(
         f"{reason}: {path} could not be written "
         f"({format_size(shutil.disk_usage(folder).free)} free).",
@@ -126,7 +126,7 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
     ensure_writable(path.parent)
     _remove_leftovers(path)
     temporary = path.with_name(
-        f".{path.stem}-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:6]}.part{path.suffix}")
+        f".{path.stem}-{HOST}-{os.getpid()}-{uuid.uuid4().hex[:6]}.part{path.suffix}")
     try:
         write(temporary)
         os.replace(temporary, path)
@@ -143,7 +143,7 @@ def _remove_leftovers(path: Path) -> None:
     """Remove what processes of this machine that were killed had begun to write for ``path``."""
     from psutil import pid_exists  # not at the top: helpers.doctor runs without packages, too
 
-    pattern = f".{glob.escape(path.stem)}-{_HOST}-*.part{glob.escape(path.suffix)}"
+    pattern = f".{glob.escape(path.stem)}-{HOST}-*.part{glob.escape(path.suffix)}"
     for leftover in path.parent.glob(pattern):
         with suppress(ValueError, OSError):  # not a file of ours, or just gone
             if not pid_exists(int(leftover.name.split("-")[-2])):

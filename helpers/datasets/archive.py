@@ -16,7 +16,13 @@ from typing import NoReturn
 
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import disk_full_error, ensure_space, ensure_writable, format_size
+from helpers.core.paths import (
+    FULL_DISK,
+    disk_full_error,
+    ensure_space,
+    ensure_writable,
+    format_size,
+)
 from helpers.core.stray_files import is_stray, list_visible_files
 from helpers.core.substitute_files import N_BYTES, describe_substitute
 
@@ -80,8 +86,8 @@ def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
                 inner.unlink()
         yield folder
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full_error(folder) from error
+        if error.errno in FULL_DISK:
+            raise disk_full_error(folder, error) from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -195,7 +201,7 @@ def _extract(archive: Path, folder: Path, kind: str,
     except LabError:
         raise
     except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EIO):
+        if isinstance(error, OSError) and error.errno in (*FULL_DISK, errno.EACCES, errno.EIO):
             raise
         _raise_bad_archive(where, kind, outer, error)
 

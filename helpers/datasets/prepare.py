@@ -5,7 +5,6 @@ Loaders only read; whatever is missing is made here, completely or not at all.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import json
 import shutil
@@ -21,7 +20,7 @@ from helpers.core.cache import key
 from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import ROOT, atomic_write, disk_full_error, ensure_writable
+from helpers.core.paths import FULL_DISK, ROOT, atomic_write, disk_full_error, ensure_writable
 from helpers.datasets.fetch import fetch_folder, find_folder, load_source
 
 Spec = ImageSetSpec | CohortSpec | FolderSpec
@@ -146,8 +145,8 @@ def _write(writer: Callable[[Path], object], folder: Path) -> None:
     try:
         writer(folder)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full_error(folder) from error
+        if error.errno in FULL_DISK:
+            raise disk_full_error(folder, error) from error
         raise
 
 

@@ -81,6 +81,8 @@ def verdict_from_interval(low: float, high: float, expected: Expected,
 def verdict_from_test(effect: float, p: float, expected: Expected) -> str:
     """Judge a claim on the sign of an effect by a two-sided test; NaN or infinite: not testable.
 
+    An effect of exactly 0 lies on neither side, whatever its p value: inconclusive.
+
     Raises
     ------
     LabError

@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import platform
-import re
 import shutil
 import signal
 import sys
@@ -33,6 +31,7 @@ from helpers.core.errors import LabError
 from helpers.core.machine import WORKERS_VARIABLE, divide_cores, usable_cores
 from helpers.core.paths import (
     FIGURES_VARIABLE,
+    HOST,
     atomic_write,
     cache_dir,
     ensure_writable,
@@ -57,9 +56,6 @@ ALLOCATOR_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHO
 by page; keeping them halved the time of a forward pass through SqueezeNet at 224 px."""
 
 GB = 10**9
-HOST = re.sub(r"\W", "_", platform.node())
-"""This machine's name, in names of files: on a shared disk, process numbers say nothing of another
-machine's processes."""
 
 
 @dataclass

@@ -27,8 +27,8 @@ from scipy.io import savemat
 from helpers.brains.array_files import load_array
 from helpers.brains.files import read_mapping, read_names, read_volume, readable
 from helpers.brains.hdf5_images import HDF5Images
+from helpers.brains.mat_files import read_mat
 from helpers.brains.nod import _values
-from helpers.brains.object2vec import read_mat
 from helpers.brains.sessions import read_session
 from helpers.core.errors import LabError
 from helpers.core.text import read_table

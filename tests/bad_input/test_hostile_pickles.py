@@ -18,7 +18,7 @@ import torch
 from helpers.brains.array_files import load_array, read_ncsnr, read_regions, read_seen_images
 from helpers.brains.files import read_mapping, read_volume, readable
 from helpers.brains.hdf5_images import open_hdf5
-from helpers.brains.object2vec import read_mat
+from helpers.brains.mat_files import read_mat
 from helpers.core import cache
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError

@@ -25,8 +25,9 @@ from helpers.brains.coco_annotations import read_annotations
 from helpers.brains.files import read_mapping, read_names, read_volume, whole_numbers
 from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.layouts import read_cohort
+from helpers.brains.mat_files import read_mat
 from helpers.brains.nsd import NSD
-from helpers.brains.object2vec import Object2Vec, read_mat
+from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rsa92 import read_rsa92
 from helpers.brains.sessions import read_session
 from helpers.core.cache import cached

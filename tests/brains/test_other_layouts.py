@@ -282,7 +282,8 @@ def test_nod_folds_hold_every_trial_once(nod):
                 for p in results(r).rglob("*run-1_label.txt")], "sub-01 saw an image twice"),
     (lambda r: [os.truncate(p, 100_000) for p in results(r).rglob("*run-2_beta*")],
      "run-2_beta.dscalar.nii cannot be read"),
-    (lambda r: savemat(r / "supportfiles/MMP_mpmLR32k.mat", {"other": 1}), "MMP_mpmLR32k.mat cann"),
+    (lambda r: savemat(r / "supportfiles/MMP_mpmLR32k.mat", {"other": 1}),
+     "MMP_mpmLR32k.mat has no variable 'glasser_MMP'"),
     (lambda r: (r / "supportfiles/roilbl_mmp.csv").write_text("L_V1_ROI,R_V1_ROI\nL_V2_ROI\n"),
      "area 4 is not V2"),
 ])

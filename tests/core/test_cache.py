@@ -374,7 +374,7 @@ def test_under_the_runner_damage_stands_in_its_log(tmp_path, capsys, monkeypatch
 def test_what_a_killed_process_had_begun_is_removed(tmp_path):
     ask(tmp_path, Maker())
     made = next(tmp_path.rglob("*.npz"))
-    stem = f".{made.stem}-{paths._HOST}"
+    stem = f".{made.stem}-{paths.HOST}"
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     left, of_another, alive = (made.with_name(name) for name in (

@@ -35,6 +35,18 @@ def test_an_explanation_of_what_does_not_survive_is_a_problem(mutation):
     assert mutation.judge(FOUND, everything) == []
     problem, = mutation.judge(FOUND[1:], everything)
     assert problem.startswith("helpers.a.f: an explanation without a survivor")
+    assert mutation.judge(FOUND[1:], everything, {"helpers.a.f"}) == [], "it was not tried"
+
+
+@pytest.mark.parametrize(("mutant", "function"), [
+    ("helpers.core.statistics.x_t_values__mutmut_12", "helpers.core.statistics.t_values"),
+    ("helpers.core.statistics.x__crossed_effects_interval__mutmut_6",
+     "helpers.core.statistics._crossed_effects_interval"),
+    ("helpers.core.statistics.xǁMomentsǁupdate__mutmut_1",
+     "helpers.core.statistics.Moments.update"),
+    ("helpers.a.x_max_units__mutmut_3", "helpers.a.max_units")])
+def test_a_mutant_is_named_by_its_function(mutation, mutant, function):
+    assert mutation.function_of(mutant) == function
 
 
 @pytest.mark.parametrize(("change", "expected"), [
