@@ -74,7 +74,7 @@ from helpers.finetuning.training_loop import (
     SubjectPairs,
     train_model,
 )
-from helpers.networks.activations import extract_activations, select_layer_paths
+from helpers.networks.activations import count_units, extract_activations, select_layer_paths
 from helpers.networks.network import Network, load_network
 from helpers.networks.registry import get_entry
 from helpers.runner.reproducing import SCALE, write_part
@@ -448,12 +448,19 @@ def fit_all_regions(root: Path, sizes: Sizes) -> Measured:
 
 
 def fit_whole_layer(root: Path, sizes: Sizes) -> Measured:
-    """Fit three face regions from all 64,896 units of a layer of VGGFace: for its memory."""
+    """Fit five regions from all 64,896 units of one of VGGFace's layers, all held: its memory."""
     wide = replace(sizes, n_units=sizes.n_whole_layer)
-    job = encoding_job(wide, ("FFA-1",), sizes.slice_vertices, 1.0)
+    spec = load_profile("paper").table("encoding")
+    network = untrained("alexnet-supervised")  # the same architecture
+    counts = count_units(network.model, select_layer_paths(network.layers, spec.face_layers),
+                         torch.zeros(1, *network.input_shape))
+    job = encoding_job(wide, ("OFA", "FFA-1", "FFA-2", *spec.face_curve_rois),
+                       sizes.slice_vertices, 1.0)
+    others = 2 * sum(counts.values()) - sizes.n_whole_layer  # read, and put in order
     start = time.perf_counter()
     fit_encoding_models([job])
-    return Measured(time.perf_counter() - start, 1, 3, "region", factor=3)
+    return Measured(time.perf_counter() - start, 1, len(spec.face_layers), "layer",
+                    extra_bytes=4 * len(job.features["conv5"]) * others)
 
 
 def open_algonauts(root: Path, sizes: Sizes) -> Measured:

@@ -274,9 +274,11 @@ untrained_network = laboratory.network(network_names.untrained)
 untrained_best = study.untrained_unit_scores(
     untrained_network, localize_network(untrained_network, localizer_images, **batch))[1]
 predictor_scores["untrained"] = select_own_pool(untrained_best, SPARSE_POSITIVE, domain_by_roi)
-if spec.face_network:
-    face_best = study.face_network_scores(laboratory.network(spec.face_network))[1]
-    predictor_scores["faces only"] = select_own_pool(face_best, SPARSE_POSITIVE, domain_by_roi)
+face_curves = curves.iloc[:0]
+if spec.face_network:  # compared in face regions; in the others its curves by layer are shown
+    face_curves, face_best = study.face_network_scores(laboratory.network(spec.face_network))
+    predictor_scores["faces only"] = select_own_pool(
+        face_best[face_best["roi"].map(domain_by_roi) == "faces"], SPARSE_POSITIVE, domain_by_roi)
 print("from a network's units, sparse positive:", ", ".join(predictor_scores))
 
 # %% [markdown]
@@ -543,14 +545,14 @@ lower = rows[2].subgridspec(1, 2, width_ratios=[4, 1.2], wspace=0.17)
 curve_rois = [roi for roi in spec.curve_rois if roi in pool_rois] or pool_rois[:4]
 layer_axes = lower[0].subgridspec(1, len(curve_rois), wspace=0.12).subplots(
     sharey=True, squeeze=False)[0]
-validation = curves[curves["partition"] == "validation"]
+validation = pd.concat([curves, face_curves]).query("partition == 'validation'")
 for axes, letter, roi in zip(layer_axes, "CDEF", curve_rois):
     supplement_plots.own_and_other_curves(axes, validation[validation["roi"] == roi], metric,
                                           domain_by_roi[roi], spec.layers, (SPARSE_POSITIVE, OLS))
     axes.set_title(roi)
     style.panel_letter(axes, letter, x=-0.02)
 layer_axes[0].set_ylabel(f"{metric}, validation (r)")
-supplement_plots.curve_legend(layer_axes)
+supplement_plots.curve_legend(layer_axes, faces_only=len(face_curves) > 0)
 supplement_plots.last_panel(supplement.add_subplot(lower[1]), rdm_correlations, known, spec.layers)
 
 # %% [markdown]
@@ -572,9 +574,10 @@ style.save_figure(supplement, laboratory.provenance, {
 # units differ from it (paired *t* over participants, p < .05 after Bonferroni over all regions and
 # competitors; filled: they are better, open: worse; ridge is not tested). **C to F** Score by
 # layer, of the region's own units (colour) and mean of the other domains' units (grey), under the
-# sparse positive constraint (solid) and by OLS (dashed); mean ± SEM over participants, validation
-# images, as published, except that a fit without any weight scores 0 (published: it is left out); a
-# gap: too few units there. **G** Noise ceilings of the model against split-half reliability, one
+# sparse positive constraint (solid) and by OLS (dashed), and of whole layers of the network trained
+# on faces only (dotted; sparse positive); mean ± SEM over participants, validation images, as
+# published, except that a fit without any weight scores 0 (published: it is left out); a gap: too
+# few units there. **G** Noise ceilings of the model against split-half reliability, one
 # dot a participant and region; or, where the profile has them, correlation of each layer's RDM with
 # human and monkey IT (Spearman ρ; markers: p < .05, permuting images, Holm over layers).
 

@@ -32,7 +32,7 @@ from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.core.intervals import mean_interval
 from helpers.encoding.cohort_features import channel_mean_features
-from helpers.encoding.cohort_responses import read_responses
+from helpers.encoding.cohort_responses import MIN_SIZE, read_responses
 from helpers.exercises import check
 from helpers.figures import schematic, style
 from helpers.figures.claims import ClaimsTable, round_numbers
@@ -121,10 +121,12 @@ if regions:
 # the measure uses all test images.
 
 # %%
-if regions:
-    subject, roi = next((subject, roi) for subject in cohort.subjects
-                        for roi in spec.regions.values() if roi in cohort.rois(subject))
-    patterns = read_responses(cohort, subject, [roi]).of(roi).mean(six).astype(float)
+if regions and regions.rdms.keys() & spec.regions.keys():
+    read = ((subject, roi, read_responses(cohort, subject, [roi]).of(roi, min_ncsnr=spec.min_ncsnr))
+            for subject in cohort.subjects for roi in spec.regions.values()
+            if roi in cohort.rois(subject))
+    subject, roi, region = next(one for one in read if len(one[2].vertex) >= MIN_SIZE)
+    patterns = region.mean(six).astype(float)
     of_region, pairs = dissimilarity(patterns), np.triu_indices(len(six), 1)
     ranks = [stats.rankdata(matrix[pairs]) for matrix in (of_block, of_region)]
     rho = np.corrcoef(*ranks)[0, 1]

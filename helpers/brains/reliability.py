@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.core.constant_values import CONSTANT_TOLERANCE
+from helpers.core.constant_values import CONSTANT_TOLERANCE, subtract_mean
 from helpers.core.errors import LabError
 
 VERTICES_AT_ONCE = 1024
@@ -109,7 +109,7 @@ def check_released_ncsnr(betas: NDArray, released: NDArray, where: str) -> None:
     known = np.isfinite(ncsnr(betas))
     betas, released = betas[..., known], released[known]
     n = len(released)
-    if n < MIN_VERTICES or not released.std() > 0:
+    if n < MIN_VERTICES or not subtract_mean(released).any():
         return
     between_halves = _correlate(ncsnr(betas[::2]), ncsnr(betas[1::2]))
     with_released = _correlate(ncsnr(betas), released)
@@ -135,6 +135,6 @@ def check_released_ncsnr(betas: NDArray, released: NDArray, where: str) -> None:
 
 def _correlate(a: NDArray, b: NDArray) -> float:
     """Return Pearson's r; 0 where one does not vary."""
-    a, b = a - a.mean(), b - b.mean()
+    a, b = subtract_mean(a), subtract_mean(b)
     scale = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / scale) if scale > 0 else 0.0

@@ -118,6 +118,8 @@ class EncodingSpec:
     face_network : str
         A network trained on faces alone, whose whole layers are the rival in face regions.
     face_layers : tuple of str
+    face_curve_rois : tuple of str
+        Other regions that it predicts, for the curves by layer; those not in ``rois`` are left out.
     min_ncsnr : float
         Vertices above this ncsnr are predicted; those of unknown ncsnr are kept.
     curve_rois : tuple of str
@@ -137,6 +139,7 @@ class EncodingSpec:
     layers: Names
     face_network: str = ""
     face_layers: tuple[str, ...] = ()
+    face_curve_rois: tuple[str, ...] = ("PPA", "VWFA-1")
     min_ncsnr: float = 0.3
     curve_rois: tuple[str, ...] = ()
     single_domain_rois: dict[str, str] = field(default_factory=dict)

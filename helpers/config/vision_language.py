@@ -39,6 +39,8 @@ class LanguageSpec:
         Whose responses networks are compared with (notebook 15); needs the table [cohort].
     early_roi : str
         A region that prefers no domain, for comparison.
+    min_ncsnr : float
+        Vertices above this ncsnr count, as in notebook 03; those of unknown ncsnr are kept.
     record : str
         File in the zoo that says how the measures of notebook 15 rose while networks were
         trained; empty: there is none, and networks are shown before and after training.
@@ -59,6 +61,7 @@ class LanguageSpec:
     n_nulls: AtLeastTwo = 200
     regions: dict[str, str] | None = None
     early_roi: str = ""
+    min_ncsnr: float = 0.3
     record: str = ""
 
     def __post_init__(self) -> None:

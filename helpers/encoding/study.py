@@ -138,9 +138,12 @@ class EncodingStudy:
                                                     (self.spec.alpha_untrained,)))
 
     def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Predict face regions from whole layers of a network trained on faces alone."""
-        fit_specs = [(roi, WHOLE_LAYER, SPARSE_POSITIVE, (self.spec.alpha,))
-                     for roi in self.rois if domain_of(roi) == "faces"]
+        """Predict regions from whole layers of a network trained on faces alone.
+
+        Face regions, and two others (authors' notebook 4-Encoding-Plots, full layer summaries).
+        """
+        fit_specs = [(roi, WHOLE_LAYER, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
+                     if domain_of(roi) == "faces" or roi in self.spec.face_curve_rois]
         return self._fit_pools(network, whole_layer_pool(network, self.spec.face_layers), fit_specs)
 
     def gabor_scores(self) -> tuple[pd.DataFrame, pd.DataFrame]:

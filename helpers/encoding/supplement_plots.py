@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from helpers.encoding.cohort_features import WHOLE_LAYER
 from helpers.encoding.plots import draw_ceilings, label_rois
 from helpers.figures.style import (
     COLOURS,
@@ -108,7 +109,8 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
                          layers: Sequence[str], methods: Sequence[str]) -> None:
     """Draw one region's score by layer: from its own pool of units, and the mean of the others.
 
-    Shaded: ± SEM over participants. A layer in which a pool has too few units is a gap.
+    Shaded: ± SEM over participants. A layer in which a pool has too few units is a gap. Rows of
+    whole layers are those of the network trained on faces only, which lacks some of the layers.
 
     Parameters
     ----------
@@ -122,31 +124,38 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
     methods : sequence of str
         The first is drawn solid, the second dashed.
     """
+    of_faces_only = curves["domain"] == WHOLE_LAYER
     is_own = curves["domain"] == own
-    position = np.arange(len(layers))
-    for method, line in zip(methods, ("-", "--")):
-        for of_pool, colour, marker in ((~is_own, "0.55", "x"),
-                                        (is_own, COLOURS.get(own, "k"), MARKERS.get(own, "o"))):
-            table = curves[of_pool & (curves["method"] == method)].pivot_table(
-                index="layer", columns="subject", values=metric).reindex(layers)
-            mean, n = table.mean(axis=1), table.notna().sum(axis=1)
-            sem = table.std(axis=1, ddof=1) / np.sqrt(n.where(n > 1))
-            axes.fill_between(position, mean - sem, mean + sem, color=colour, alpha=0.2,
-                              linewidth=0)
-            axes.plot(position, mean, line, color=colour, marker=marker, markersize=3, linewidth=1)
+    lines = [(rows & (curves["method"] == method), layers, line, colour, marker)
+             for method, line in zip(methods, ("-", "--"))
+             for rows, colour, marker in ((~is_own & ~of_faces_only, "0.55", "x"),
+                                          (is_own, COLOURS.get(own, "k"), MARKERS.get(own, "o")))]
+    its_layers = [layer for layer in layers if layer in set(curves.loc[of_faces_only, "layer"])]
+    lines.append((of_faces_only, its_layers, ":", *PREDICTOR_STYLES["faces only"]))
+    for rows, of_layers, line, colour, marker in lines:
+        table = curves[rows].pivot_table(index="layer", columns="subject", values=metric)
+        table = table.reindex(of_layers)
+        mean, n = table.mean(axis=1), table.notna().sum(axis=1)
+        sem = table.std(axis=1, ddof=1) / np.sqrt(n.where(n > 1))
+        position = [layers.index(layer) for layer in of_layers]
+        axes.fill_between(position, mean - sem, mean + sem, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(position, mean, line, color=colour, marker=marker, markersize=3, linewidth=1)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     label_layers(axes, layers, max_labels=6)
 
 
-def curve_legend(panels: Sequence[Axes]) -> None:
+def curve_legend(panels: Sequence[Axes], *, faces_only: bool) -> None:
     """Draw the legend of `own_and_other_curves` in the panel with the most room above its lines."""
+    colour, marker = PREDICTOR_STYLES["faces only"]
     heights = [max((np.nanmax(line.get_ydata()) for line in axes.lines
                     if np.isfinite(line.get_ydata()).any()), default=0) for axes in panels]
     panels[int(np.argmin(heights))].legend(loc="upper left", handles=[
         Line2D([], [], color="k", linestyle="-", label="sparse positive"),
         Line2D([], [], color="k", linestyle="--", label="OLS"),
-        Line2D([], [], color="0.55", marker="x", label="other pools, mean")])
+        Line2D([], [], color="0.55", marker="x", label="other pools, mean"),
+        *([Line2D([], [], color=colour, linestyle=":", marker=marker, label="faces only")]
+          if faces_only else [])])
 
 
 def last_panel(axes: Axes, rdm_correlations: pd.DataFrame, ceilings: pd.DataFrame,

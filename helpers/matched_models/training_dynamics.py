@@ -78,7 +78,8 @@ def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
     ----------
     cohort : Cohort
     spec : LanguageSpec
-        Names the regions; those that no participant has are left out.
+        Names the regions, and the ncsnr above which their vertices count; a region of which no
+        participant has two such vertices is left out.
 
     Raises
     ------
@@ -97,8 +98,10 @@ def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
         available = [roi for roi in names.values() if roi in cohort.rois(subject)]
         responses = read_responses(cohort, subject, available) if available else None
         for domain, roi in names.items():
-            if roi in available and responses.members[roi].sum() >= MIN_SIZE:
-                rdms[domain].append(rdm(responses.of(roi).mean(test_conditions)))
+            if roi in available:
+                region = responses.of(roi, min_ncsnr=spec.min_ncsnr)
+                if len(region.vertex) >= MIN_SIZE:
+                    rdms[domain].append(rdm(region.mean(test_conditions)))
     return BrainRegions(cohort, test_conditions,
                         {domain: np.array(rows) for domain, rows in rdms.items() if rows})
 

@@ -95,6 +95,12 @@ def test_the_ncsnr_ceiling_is_the_squared_correlation_with_the_truth():
 RATIO = np.random.default_rng(1).gamma(2, 0.25, 400)
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7])
+def test_a_released_ncsnr_that_does_not_vary_says_nothing_about_vertices(value):
+    """The standard deviation of such values is not exactly 0 in float32."""
+    check_released_ncsnr(simulate(300, RATIO), np.full(400, value, np.float32), "subj01")
+
+
 def test_betas_that_fit_the_released_ncsnr_pass():
     betas = simulate(300, RATIO)
     check_released_ncsnr(betas, ncsnr(simulate(4000, RATIO, seed=3)).astype(np.float32), "subj01")

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.encoding import plots, supplement_plots
+from helpers.encoding.cohort_features import WHOLE_LAYER
+from helpers.encoding.regression import OLS, SPARSE_POSITIVE
 
 NO_CEILINGS = pd.DataFrame({"roi": [], "value": []})
 POOLS = pd.DataFrame([(subject, "PPA", domain, score) for subject in "ab" for domain, score in
@@ -76,9 +78,25 @@ def test_a_star_is_filled_where_the_first_predictor_is_better(axes):
     assert [line.get_markerfacecolor() for line in axes.lines] == ["0.2", "none"]
 
 
-def test_layer_curves_are_of_the_own_pool_and_of_the_mean_of_the_others(axes):
-    curves = pd.DataFrame([("a", "fc6", domain, "OLS", value) for domain, value in
-                           (("scenes", 0.6), ("faces", 0.2), ("bodies", 0.4))],
-                          columns=["subject", "layer", "domain", "method", "veUnivar"])
-    supplement_plots.own_and_other_curves(axes, curves, "veUnivar", "scenes", ["fc6"], ["OLS"])
-    assert [line.get_ydata()[0] for line in axes.lines[:2]] == pytest.approx([0.3, 0.6])
+def test_layer_curves_are_of_the_own_pool_of_the_mean_of_the_others_and_of_whole_layers(axes):
+    curves = pd.DataFrame(
+        [("a", "fc6", domain, "OLS", value) for domain, value in
+         (("scenes", 0.6), ("faces", 0.2), ("bodies", 0.4))]
+        + [("a", layer, WHOLE_LAYER, SPARSE_POSITIVE, value) for layer, value in
+           (("fc7", 0.8), ("relu5", 0.7))],
+        columns=["subject", "layer", "domain", "method", "veUnivar"])
+    supplement_plots.own_and_other_curves(axes, curves, "veUnivar", "scenes",
+                                          ["relu5", "fc6", "fc7"], [OLS])
+    others, own, faces_only, _ = axes.lines
+    assert [line.get_ydata()[1] for line in (others, own)] == pytest.approx([0.3, 0.6])
+    # the network trained on faces lacks a layer: its curve goes on over it
+    assert list(faces_only.get_xdata()) == [0, 2]
+    assert list(faces_only.get_ydata()) == pytest.approx([0.7, 0.8])
+
+
+@pytest.mark.parametrize("faces_only", [True, False])
+def test_the_legend_of_layer_curves_names_whole_layers_where_there_are_some(axes, faces_only):
+    axes.plot([0, 1], [0.1, 0.2])
+    supplement_plots.curve_legend([axes], faces_only=faces_only)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert ("faces only" in labels) == faces_only

@@ -69,7 +69,9 @@ def test_every_predictor_has_its_own_features_regions_and_penalties(private):
     assert set(curves["alpha"].dropna()) == {0.002} and set(best["method"]) == {SPARSE_POSITIVE}
     about = replace(about, spec=replace(SPEC, face_network="tiny", face_layers=("fc",)))
     curves, best = about.face_network_scores(network())
-    assert set(best["roi"]) == {"FFA-1"} and set(curves["layer"]) == {"fc"}
+    assert set(best["roi"]) == {"FFA-1", "PPA"} and set(curves["layer"]) == {"fc"}
+    faces_alone = replace(about, spec=replace(about.spec, face_curve_rois=()))
+    assert set(faces_alone.face_network_scores(network())[1]["roi"]) == {"FFA-1"}
     assert (curves["n_units"] == 6).all() and set(curves["alpha"]) == {0.01}
     curves, best = about.gabor_scores()
     assert set(best["method"]) == {OLS, GIST} and (curves["n_units"] == 7680).all()
