@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import MDS
 
@@ -180,7 +179,8 @@ def procrustes_align(scores: Array, *, tolerance: float = 1e-8, max_rounds: int 
     normed = scores / np.linalg.norm(scores, axis=(1, 2), keepdims=True)
     rotated, consensus, before = normed, normed[0], -1.0
     for _ in range(max_rounds):
-        rotated = np.stack([x @ orthogonal_procrustes(x, consensus)[0] for x in normed])
+        left, _, right = np.linalg.svd(normed.swapaxes(1, 2) @ consensus)
+        rotated = normed @ (left @ right)
         consensus, after = rotated.mean(0), consensus_variance(rotated)
         if after - before < tolerance:
             break

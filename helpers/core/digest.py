@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -68,10 +70,29 @@ def code_digest(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGE
     LabError
         If a module does not exist or is not valid Python.
     """
-    lines = (f"{name} {_digest_and_imports(_module_file(name, root))[0]}"
-             for name in import_closure(module_names, packages, root=root)
-             if name not in EXCLUDED_MODULES)
-    return text_digest("\n".join(lines))
+    request = tuple(module_names), packages, root
+    if (known := _digests.get(request)) is None or known[0] != _modification_times(known[0]):
+        files = {name: _module_file(name, root)
+                 for name in import_closure(request[0], packages, root=root)}
+        times = _modification_times(files.values())
+        known = _digests[request] = times, text_digest("\n".join(
+            f"{name} {_digest_and_imports(path)[0]}" for name, path in files.items()
+            if name not in EXCLUDED_MODULES))
+    return known[1]
+
+
+_digests: dict[tuple, tuple[dict[Path, int], str]] = {}
+"""Request -> the files that it read with their times of modification, and the digest: a study asks
+for the same code hundreds of times."""
+
+
+def _modification_times(files: Iterable[Path]) -> dict[Path, int]:
+    """Return when some files were last written, in ns; those that are gone are left out."""
+    times = {}
+    for path in files:
+        with suppress(OSError):
+            times[path] = os.stat(path).st_mtime_ns
+    return times
 
 
 def import_closure(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *,
@@ -179,11 +200,9 @@ def _parent_packages(name: str) -> list[str]:
 
 
 def _module_file(name: str, root: Path) -> Path | None:
-    path = root.joinpath(*name.split("."))
-    for candidate in (path / "__init__.py", path.with_name(path.name + ".py")):
-        if candidate.is_file():
-            return candidate
-    return None
+    path = os.path.join(root, *name.split("."))
+    return next((Path(candidate) for candidate in (f"{path}/__init__.py", f"{path}.py")
+                 if os.path.isfile(candidate)), None)
 
 
 def _tree_text(node: object) -> str:

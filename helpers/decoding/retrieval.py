@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,18 @@ def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int 
     image = np.unique(own, return_inverse=True)[1]
     n = np.bincount(image)
     total = np.stack([np.bincount(image, hit) for hit in hits.T], axis=1)
-    counts = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)),
-                                                     size=N_BOOTSTRAP)
+    counts = _resampled_counts(len(n), seed)
     low, high = percentile_interval(counts @ total / (counts @ n)[:, None])
     return TopKCurve(ks, total.sum(0) / n.sum(), low, high, np.array(ks) / pool)
+
+
+@lru_cache(maxsize=4)
+def _resampled_counts(n_images: int, seed: int) -> NDArray[np.float64]:
+    """Draw how often each image stands in every bootstrap sample, (N_BOOTSTRAP, n_images).
+
+    Kept: a notebook asks for the same draws for every participant, network and pool.
+    """
+    counts = np.random.default_rng(seed).multinomial(
+        n_images, np.full(n_images, 1 / n_images), size=N_BOOTSTRAP).astype(np.float64)
+    counts.flags.writeable = False
+    return counts

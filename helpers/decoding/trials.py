@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from helpers.brains.cohort import Cohort, Responses
 from helpers.brains.reliability import ncsnr, ncsnr_noise_ceiling
@@ -143,8 +144,9 @@ class Trials:
         """Return mean responses over repeats, (n_conditions, n_voxels)."""
         rows = self.of(conditions)
         place = np.searchsorted(conditions, self.condition[rows])
-        total = np.zeros((len(conditions), self.responses.shape[1]))
-        np.add.at(total, place, self.responses[rows])
+        member = csr_array((np.ones(len(rows)), (place, np.arange(len(rows)))),
+                           shape=(len(conditions), len(rows)))
+        total = member @ self.responses[rows].astype(np.float64)
         return (total / np.bincount(place, minlength=len(conditions))[:, None]).astype(np.float32)
 
 

@@ -267,7 +267,9 @@ def baseline_scorer(job: EncodingJob, features: Callable[[str], NDArray]) -> Cal
     """Return a function of (method's units, roi, layer, fold) that scores units without a fit,
     once for all methods that have the same."""
     rows = job.scored_rows
-    units = lru_cache(maxsize=1)(lambda units, layer, fold: units(features(layer)[rows[fold]]))
+    # Regions ask in turn for every fold of a layer.
+    units = lru_cache(maxsize=len(rows))(
+        lambda units, layer, fold: units(features(layer)[rows[fold]]))
     layer_rdm = cache(lambda *args: rdm(units(*args)))
     roi_rdm = cache(lambda roi, fold: rdm(job.responses[roi][rows[fold]]))
 
