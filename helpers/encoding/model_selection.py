@@ -294,24 +294,22 @@ def select_best(job: EncodingJob, roi: str, scores: Sequence[dict],
         One row per metric.
     """
     n_vertices, best = job.responses[roi].shape[1], []
-    table = pd.DataFrame([row for row in scores if row["roi"] == roi], columns=[
-        "fold", "partition", "candidate", "layer", "alpha", "excluded_because", *METRICS]).query(
-            "partition == 'validation'")
-    fitted = table["excluded_because"].eq("").any()
+    validated = [row for row in scores
+                 if row["roi"] == roi and row["partition"] == "validation"]
+    fitted = any(row["excluded_because"] == "" for row in validated)
     for metric in METRICS:
-        known = table.dropna(subset=metric)
-        winners = known.loc[known.groupby("fold")[metric].idxmax()]
+        winners = _best_of_each_fold(validated, metric)
         row = {"roi": roi, "metric": metric, "n_vertices": n_vertices,
                "n_conditions": len(job.scored_rows[-1]), "score": np.nan, "layer": "none",
                "alpha": np.nan, "n_layers": 0, "predicts_nothing": False, "excluded_because": ""}
         if not fitted:
             row["excluded_because"] = ("fewer than 2 units in every layer"
                                        if n_vertices >= MIN_SIZE else "fewer than 2 vertices")
-        elif len(winners):
-            (most_common, _), = Counter(winners["candidate"]).most_common(1)
-            one = winners[winners["candidate"] == most_common].iloc[0]
-            row |= {"layer": one["layer"], "alpha": one["alpha"],
-                    "n_layers": winners["layer"].nunique(), "score": _score_selected(
+        elif winners:
+            (most_common, _), = Counter(one["candidate"] for one in winners).most_common(1)
+            first = next(one for one in winners if one["candidate"] == most_common)
+            row |= {"layer": first["layer"], "alpha": first["alpha"],
+                    "n_layers": len({one["layer"] for one in winners}), "score": _score_selected(
                         job, roi, metric, winners, predictions, baseline)}
         if fitted and metric in PREDICTION_METRICS and np.isnan(row["score"]):
             row |= {"score": 0.0, "predicts_nothing": True}
@@ -319,17 +317,27 @@ def select_best(job: EncodingJob, roi: str, scores: Sequence[dict],
     return best
 
 
-def _score_selected(job: EncodingJob, roi: str, metric: str, winners: pd.DataFrame,
+def _best_of_each_fold(validated: Sequence[dict], metric: str) -> list[dict]:
+    """Return the row with the best score of each fold (the first of equal ones), in order."""
+    winners: dict[int, dict] = {}
+    for row in validated:
+        if not np.isnan(row[metric]) and (row["fold"] not in winners
+                                          or row[metric] > winners[row["fold"]][metric]):
+            winners[row["fold"]] = row
+    return [winners[fold] for fold in sorted(winners)]
+
+
+def _score_selected(job: EncodingJob, roi: str, metric: str, winners: Sequence[dict],
                     predictions: Mapping[tuple, NDArray], baseline: Callable) -> float:
     """Score the test predictions of each fold's selected candidate, all together."""
     if metric not in PREDICTION_METRICS:  # units of different layers have no common scale
-        return (baseline(roi, winners["layer"].iloc[0], len(job.folds))[metric]
-                if winners["candidate"].nunique() == 1 and len(winners) == len(job.folds)
-                else np.nan)
+        return (baseline(roi, winners[0]["layer"], len(job.folds))[metric]
+                if len({one["candidate"] for one in winners}) == 1
+                and len(winners) == len(job.folds) else np.nan)
     y, rows = job.responses[roi], job.scored_rows[-1]
     constant = np.mean([y[fold.fit].mean(0, dtype=np.float64) for fold in job.folds], axis=0)
     test = np.tile(constant.astype(np.float32), (len(rows), 1))
-    for fold, candidate in zip((job.folds[i] for i in winners["fold"]), winners["candidate"]):
-        test_idx = np.searchsorted(rows, fold.test)
-        test[test_idx] = predictions[roi, candidate][test_idx]
+    for one in winners:
+        test_idx = np.searchsorted(rows, job.folds[one["fold"]].test)
+        test[test_idx] = predictions[roi, one["candidate"]][test_idx]
     return PREDICTION_METRICS[metric](test, y[rows])
