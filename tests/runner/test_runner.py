@@ -427,9 +427,9 @@ import subprocess, sys, time
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
 Path({str(private)!r}, "pid").write_text(str(worker.pid))
 time.sleep(120)""")
-    assert __main__.main(["--jobs", "2", "--cell-limit", "0.1"]) == 1
+    assert __main__.main(["--jobs", "2", "--cell-limit", "0.4"]) == 1
     said = capsys.readouterr().out
-    assert "this cell had not ended after 0.1 min" in said and "--cell-limit" in said
+    assert "this cell had not ended after 0.4 min" in said and "--cell-limit" in said
     assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
     assert not list((private / "figures").glob(".staging*"))
     pid = int((private / "pid").read_text())
