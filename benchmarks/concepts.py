@@ -21,7 +21,6 @@ Times are wall-clock seconds; in brackets processor seconds, which other process
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
 from collections import deque
@@ -36,6 +35,7 @@ from helpers.concepts.clustering import EPS, MIN_PARTICIPANTS, Clusters, cluster
 from helpers.concepts.merge_tree import merge_tree
 from helpers.concepts.point_cloud import PointCloud, make_point_cloud
 from helpers.core.console import echo
+from helpers.core.machine import peak_memory
 
 N_PARTICIPANTS, N_DIMS, N_CONCEPTS, N_TIGHT = 8, 512, 200, 20
 
@@ -183,7 +183,7 @@ def compare_bare(kind: str, n_points: int) -> None:
     participants = drawn(kind, n_points)
     base = bare(participants)
     ours = timed(lambda: cluster(participants))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory() / 2**30
     echo(f"{summary(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
          f"{ours[0]:.1f} s ({ours[1]:.1f}): {ours[0] / base[0]:.2f} times "
          f"({ours[1] / base[1]:.2f}); peak memory {peak:.2f} GB")
@@ -194,7 +194,7 @@ def compare_published(kind: str, n_points: int) -> None:
     participants = drawn(kind, n_points)
     ours = timed(lambda: cluster(participants))
     slow = timed(lambda: published(participants))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory() / 2**30
     echo(f"{summary(kind, n_points, ours[2])}; labels and masks differ at "
          f"{differing(ours[2], slow[2])} places; published {slow[0]:.1f} s ({slow[1]:.1f}, "
          f"{peak:.1f} GB), ours {ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times "

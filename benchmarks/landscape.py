@@ -22,7 +22,6 @@ Some pairs are compared with the formula in float64: they must agree to 1e-6.
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -34,6 +33,7 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.core.console import echo
+from helpers.core.machine import peak_memory
 from helpers.landscape.distances import bhattacharyya, block_from_array
 
 TIMES, GB = 3.0, 4.0
@@ -114,7 +114,7 @@ def main(n_images: int = N_IMAGES, n_models: int = N_MODELS, n_classes: int = N_
         for _ in range(repeats):
             *both, found = measured(log_probs, bare)
             seconds.append(both)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        peak = peak_memory() / 1e9
         agree(log_probs, found)
         del log_probs  # some systems do not remove a file that is open
     ours, limit = np.array(seconds).T

@@ -17,7 +17,6 @@ Every number is a ratio of two timings in one run on one machine::
 from __future__ import annotations
 
 import copy
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from helpers.core.console import echo
+from helpers.core.machine import peak_memory
 from helpers.core.statistics import Moments
 from helpers.networks.activations import exact_inference, stream_activations
 from helpers.networks.architectures import AlexNetGN, layer_names
@@ -139,7 +139,7 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     n_units = sum(layer_moments.mean.shape[1] for layer_moments in moments.values())
     echo(f"network: {n_units} units, {n_images} images at {size} px; bare forward {base:.1f} s; "
          f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    peak = peak_memory() / 2**30
     echo(f"memory: peak {peak:.2f} GB")
 
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -56,6 +55,7 @@ from helpers.config.profile import load_profile
 from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.console import echo
 from helpers.core.content_digests import content_digests
+from helpers.core.machine import peak_memory
 from helpers.core.paths import CACHE_VARIABLE, ROOT
 from helpers.decoding.contrastive_decoder import fit_decoders
 from helpers.decoding.ridge_decoder import fit_ridge
@@ -654,7 +654,7 @@ def run_step(name: str, root: Path, sizes: Sizes) -> dict[str, float | str]:
     """Run a step in this process; return what it took, with memory in bytes."""
     base = psutil.Process().memory_info().rss
     measured = STEPS[name][1](root, sizes)
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_memory()
     return {**asdict(measured), "base": base, "peak": peak}
 
 

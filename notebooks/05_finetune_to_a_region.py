@@ -319,7 +319,7 @@ for axes, value, letter in zip(accuracy, words, "AB"):
 
 # %%
 if scores["normalised"].isna().all():
-    plots.say_absent(accuracy[1], "no repeats here: no ceiling")
+    style.say_absent(accuracy[1], "no repeats here: no ceiling")
 style.top_legend(figure, plots.condition_handles(order), ncols=len(order), columnspacing=0.8)
 middle = lines[1].subgridspec(1, 4, width_ratios=[0.34, 0.5, 0.2, 1], wspace=0)
 differences = figure.add_subplot(middle[1])

@@ -274,9 +274,9 @@ if len(transfer_scores):
                   title=f"second data set, n = {n_receivers}")
     bottom[2].legend(handles=plots.condition_handles(conditions), loc="upper center", ncols=2,
                      bbox_to_anchor=(0.35, -0.1), columnspacing=0.5, handletextpad=0.1)
-    style.panel_letter(bottom[2], "F", x=-0.4)
 else:
-    plots.say_absent(bottom[2], "no second cohort")
+    style.say_absent(bottom[2], "no second cohort")
+style.panel_letter(bottom[2], "F", x=-0.4)
 style.save_figure(figure, laboratory.provenance, {
     "ABC": improved_fraction, "E": gains, "F": transfer_scores, "D": pooled_comparison.melt(
         ["subject", "roi", "hemisphere", "group", "seed"], var_name="model",

@@ -348,7 +348,6 @@ plots.hemisphere_legend(middle[0])
 axes = figure.add_subplot(grid[-1].subgridspec(1, 2, width_ratios=[0.08, 0.92])[1])
 plots.laterality_intervals(axes, effects)
 axes.set(xlabel=f"laterality (above 0: contralateral); mean, 95 % interval, n = {n_participants}")
-axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 style.panel_letter(axes, "F", x=-0.2)
 png = style.save_figure(figure, laboratory.provenance, {
     "A": pd.DataFrame([{"image": place, "measure": measure, "network": example.network,

@@ -22,6 +22,7 @@ FOUND = style.TRAINING["contrastive"]
 NULLS = ((style.TRAINING["untrained"], "v", "--"), (style.TRAINING["shuffled"], "x", "-"))
 """Colour, marker and line of each null."""
 RADIUS = "eps (cosine distance)"
+NO_TRUTH = "real brains:\nno known truth"
 MAX_LABELS = 25
 """Rows of a matrix up to which each has a label."""
 
@@ -135,16 +136,18 @@ def level_lines(axes: Axes, table: pd.DataFrame) -> None:
     table : DataFrame
         Columns ``most, usual, least``, indexed by concept; response in percent signal change.
     """
+    if table.empty:
+        style.say_absent(axes, "no responses in percent signal change,\nor no concept")
+        return
     x = np.arange(len(table))
-    if len(table):
-        axes.vlines(x, table["least"].astype(float), table["most"].astype(float), color="0.7",
-                    linewidth=1)
-        for column, marker, fill, name in (("most", "^", "0.15", "nearest images"),
-                                           ("usual", "_", "0.15", "all images"),
-                                           ("least", "v", "white", "farthest images")):
-            axes.plot(x, table[column].astype(float), marker, color="0.15", markerfacecolor=fill,
-                      markersize=4, label=name)
-        _legend_above(axes, 3)
+    axes.vlines(x, table["least"].astype(float), table["most"].astype(float), color="0.7",
+                linewidth=1)
+    for column, marker, face, name in (("most", "^", "0.15", "nearest images"),
+                                       ("usual", "_", "0.15", "all images"),
+                                       ("least", "v", "white", "farthest images")):
+        axes.plot(x, table[column].astype(float), marker, color="0.15", markerfacecolor=face,
+                  markersize=4, label=name)
+    _legend_above(axes, 3)
     axes.axhline(0, color="k", linestyle=":", linewidth=0.8)
     axes.set_xticks(x[::1 + len(x) // MAX_LABELS], table.index[::1 + len(x) // MAX_LABELS])
     axes.set(xlabel="concept", ylabel="response (% signal change)")
@@ -206,12 +209,6 @@ def baseline_dots(axes: Axes, table: pd.DataFrame) -> None:
                                          for planted, own in groups])
     axes.set(xlim=(-0.5, max(1, len(groups)) - 0.5), ylabel="response (% signal change)")
     _legend_above(axes, 2)
-
-
-def not_known(axes: Axes) -> None:
-    """Write that real brains have no known truth."""
-    axes.text(0.5, 0.5, "real brains:\nno known truth", transform=axes.transAxes, ha="center")
-    axes.axis("off")
 
 
 def _name_panels(axes: Sequence[Axes], questions: Sequence[str], raised: Mapping[int, float]
@@ -296,7 +293,7 @@ def draw_evidence(figure: Figure, shown: Evidence, *, longest: int) -> None:
     if any(len(table) for table in shown.recovered.values()):
         recall_bars(axes[5], shown.recovered)
     else:
-        not_known(axes[5])
+        style.say_absent(axes[5], NO_TRUTH)
     _name_panels(axes, (
         "Which clusters persist?", "More than chance?", "Found again?",
         "Held-out responses of the one left out?", "Does the opposite suppress?",
@@ -334,7 +331,7 @@ def draw_details(figure: Figure, shown: Evidence, angles: NDArray, unrelated: Ar
     null_histogram(axes[2], unrelated, n_pairs, "antipodal pairs of concepts")
     for panel, table, draw in ((axes[3], truth, ground_truth_matrix),
                                (axes[4], writing, baseline_dots)):
-        draw(panel, table) if len(table) else not_known(panel)
+        draw(panel, table) if len(table) else style.say_absent(panel, NO_TRUTH)
     _name_panels(axes, ("How many concepts?", "How alike are concepts?",
                         "More opposites than chance?",
                         "Which concept holds what was planted?", "Below baseline?"), {0: 38, 4: 16})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -61,6 +62,20 @@ def free_memory() -> int:
     free = psutil.virtual_memory().available
     limit, used = _read_cgroup("memory.max"), _read_cgroup("memory.current")
     return min(free, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else free
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has held since its program began, in bytes.
+
+    On Linux ``ru_maxrss`` would also count what the process that started it held at that moment.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1])
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def divide_cores(n_parallel: int, folders: Iterable[Path], memory: Sequence[float],

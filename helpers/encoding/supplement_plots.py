@@ -111,12 +111,14 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
 
     Shaded: ± SEM over participants. A layer in which a pool has too few units is a gap. Rows of
     whole layers are those of the network trained on faces only, which lacks some of the layers.
+    Numbers at the lower edge: how many of the own pool have a weight for a vertex (first method).
 
     Parameters
     ----------
     axes : Axes
     curves : DataFrame
-        Columns ``subject, layer, domain, method`` and ``metric``, of one region.
+        Columns ``subject, layer, domain, method, n_nonzero_weights`` and ``metric``, of one
+        region.
     metric : str
     own : str
         The region's domain.
@@ -143,6 +145,12 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     label_layers(axes, layers, max_labels=6)
+    units_per_vertex = curves[is_own & (curves["method"] == methods[0])].groupby("layer")[
+        "n_nonzero_weights"].mean()
+    for place in map(int, axes.get_xticks()):
+        if np.isfinite(n := units_per_vertex.get(layers[place], np.nan)):
+            axes.text(place, 0.015, f"{n:.1f}", ha="center", va="bottom", fontsize=6.5,
+                      color=COLOURS.get(own, "k"), transform=axes.get_xaxis_transform())
 
 
 def curve_legend(panels: Sequence[Axes], *, faces_only: bool) -> None:

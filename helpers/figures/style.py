@@ -170,6 +170,12 @@ def top_legend(figure: Figure, handles: Sequence[Artist], *, loc: str = "upper c
                   columnspacing=columnspacing)
 
 
+def say_absent(axes: Axes, words: str) -> None:
+    """Write why a panel is empty, in its middle."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center")
+    axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
+
+
 def percent_axis(axis: Axis) -> None:
     """Write the ticks of an axis of proportions in percent."""
     axis.set_major_formatter(lambda fraction, _position: f"{100 * fraction:g}%")

@@ -15,7 +15,14 @@ from matplotlib.patches import Rectangle
 
 from helpers.brains.surfaces import Surface
 from helpers.figures import flat_maps
-from helpers.figures.style import DIVERGING, MIN_POINTS, REGION_GROUPS, SEQUENTIAL, TRAINING
+from helpers.figures.style import (
+    DIVERGING,
+    MIN_POINTS,
+    REGION_GROUPS,
+    SEQUENTIAL,
+    TRAINING,
+    say_absent,
+)
 from helpers.finetuning.statistics import select_group
 
 CONDITION_STYLES = {
@@ -37,12 +44,6 @@ def zero_lines(axes: Axes, which: str = "xy") -> None:
     for name, draw in (("x", axes.axvline), ("y", axes.axhline)):
         if name in which:
             draw(0, color="k", linestyle=":", linewidth=0.7)
-
-
-def say_absent(axes: Axes, words: str) -> None:
-    """Write why a panel is empty."""
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center")
-    axes.set(xticks=[], yticks=[])
 
 
 def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],

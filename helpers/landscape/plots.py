@@ -113,6 +113,7 @@ def condition_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, *
     references : dict, key of `MARKERS` -> array (2,), optional
         Points that the map was not made from.
     """
+    named = dict(references or {})
     for row, (x, y) in zip(finetuned_models.to_dict("records"), points[:, :2]):
         colour, marker = CONDITION_STYLES[row["condition"]]
         alone = row["roi"] == "none"
@@ -122,9 +123,9 @@ def condition_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, *
         axes.scatter(x, y, marker=marker, s=60 if alone else 16, linewidths=0.8,
                      zorder=4 if alone else 3, **faces)
         if alone:
-            _name(axes, row["condition"], (x, y))
+            named[row["condition"]] = np.array([x, y])
     _mark_references(axes, references or {})
-    for name, place in (references or {}).items():
+    for name, place in named.items():
         _name(axes, name, place[:2])
     _origin(axes)
 
@@ -192,10 +193,11 @@ def _mark_references(axes: Axes, references: Mapping[str, NDArray]) -> None:
 
 
 def _name(axes: Axes, name: str, place: Sequence[float]) -> None:
-    """Name a point: below it, or beside the others among which it lies."""
-    offset = {"ignorance": (46, 12), "untrained": (46, -14)}.get(name, (0, -13))
+    """Name a point: below it, or beside the others among which it lies, within the panel."""
+    aside = 46 if place[0] < np.mean(axes.get_xlim()) else -46
+    offset = {"ignorance": (aside, 12), "untrained": (aside, -14)}.get(name, (0, -13))
     axes.annotate(name, tuple(place), xytext=offset, textcoords="offset points",
-                  ha="left" if offset[0] else "center", va="center", zorder=5,
+                  ha={0: "center", 46: "left", -46: "right"}[offset[0]], va="center", zorder=5,
                   arrowprops={"arrowstyle": "-", "color": "0.4", "linewidth": 0.6}
                   if offset[0] else None)
 

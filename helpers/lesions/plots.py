@@ -99,7 +99,8 @@ def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Seq
         canvas[:side - 3, x * side:(x + 1) * side - 3] = np.asarray(square)
     axes.imshow(canvas, interpolation="antialiased")
     axes.set_xticks((np.arange(len(images)) + 0.5) * side,
-                    [textwrap.fill(textwrap.shorten(name, 24, placeholder="…"), 10)
+                    [textwrap.fill(textwrap.shorten(name, 24, placeholder="…"), 10,
+                                   break_long_words=False)
                      for name in names])
     axes.set_yticks([])
     axes.tick_params(length=0, pad=1)

@@ -17,6 +17,7 @@ from helpers.figures.style import (
     TRAINING,
     TRAINING_MARKERS,
     display_name,
+    say_absent,
 )
 from helpers.saliency.laterality import hemifield_mass, laterality_index
 from helpers.saliency.study import VIEWS, SaliencyExample
@@ -25,6 +26,8 @@ SIDES = {"lh": ("left", -0.17, "<"), "rh": ("right", 0.17, ">")}
 """Hemisphere in tables -> its name, its shift beside a region's tick, its marker."""
 LABELS = {"contrastive": "true pairs", "shuffled": "shuffled pairs"}
 """Condition -> its name in a legend."""
+NOT_SEPARATED = "hemispheres\nnot separated"
+"""What a panel says of a cohort without hemispheres."""
 GAP, BAR = 0.22, 0.1
 """Columns between measures, and of the colour bar, as fractions of a map's width."""
 
@@ -109,8 +112,8 @@ def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> Non
             axes.hlines(part["bias"].mean(), place + shift - 0.14, place + shift + 0.14,
                         color="k", linewidth=1.2)
     if not table["hemisphere"].isin(list(SIDES)).any():
-        axes.text(0.5, 0.8, "hemispheres\nnot separated", transform=axes.transAxes, ha="center",
-                  color="0.5")
+        say_absent(axes, NOT_SEPARATED)
+        return
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
     axes.set_xticks(range(len(rois)), list(rois))
     axes.set_xlim(-0.5, len(rois) - 0.5)
@@ -133,6 +136,9 @@ def laterality_intervals(axes: Axes, effects: pd.DataFrame) -> None:
     effects : DataFrame
         Columns ``condition, measure, mean, low, high``; measures from top to bottom.
     """
+    if not np.isfinite(effects["mean"]).any():
+        say_absent(axes, NOT_SEPARATED)
+        return
     measures = list(dict.fromkeys(effects["measure"]))
     conditions = list(dict.fromkeys(effects["condition"]))
     for shift, condition in zip(np.linspace(-0.17, 0.17, len(conditions)), conditions):
@@ -144,3 +150,4 @@ def laterality_intervals(axes: Axes, effects: pd.DataFrame) -> None:
     axes.axvline(0, color="k", linestyle=":", linewidth=0.7)
     axes.set_yticks(range(len(measures)), measures)
     axes.set_ylim(len(measures) - 0.5, -0.5)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)

@@ -176,17 +176,17 @@ def test_a_damaged_session_is_named(tmp_path):
 
 
 MEASURED = """
-import re, sys
+import sys
 from pathlib import Path
 import numpy as np
 from helpers.brains.sessions import read_session
+from helpers.core.machine import peak_memory
 
 path, chosen, out, every = sys.argv[1:]
 chosen = np.load(chosen)
-peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-before = peak()
+before = peak_memory()
 found = read_session(Path(path), None if every == "all" else chosen)
-print(peak() - before - found.nbytes)
+print(peak_memory() - before - found.nbytes)
 np.save(out, found[:, chosen] if every == "all" else found)
 """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import asdict
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from helpers.core import machine
 from helpers.core.errors import LabError
 from helpers.core.machine import count_workers, free_memory, usable_cores
+from helpers.core.paths import ROOT
 from helpers.core.provenance import Provenance
 from helpers.runner.comparison import compare_numbers
 
@@ -52,6 +55,24 @@ def test_memory_of_a_container_counts(container):
     (container / "memory.max").write_text(f"{2**30}\n")
     (container / "memory.current").write_text(f"{2**30 - 2**20}\n")
     assert free_memory() == 2**20
+
+
+def test_peak_memory_is_that_of_this_program_and_not_of_its_parent():
+    """A parent of 400 MB had made every small step of a benchmark look as large."""
+    program = """
+import subprocess, sys
+held = bytearray(400 * 2**20)
+print(subprocess.run([sys.executable, "-c", sys.argv[1]], capture_output=True, text=True).stdout)"""
+    child = """
+from helpers.core.machine import peak_memory
+before = peak_memory()
+held = bytearray(50 * 2**20)
+print(before, peak_memory())"""
+    done = subprocess.run([sys.executable, "-c", program, child], capture_output=True, text=True,
+                          cwd=ROOT, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before < 300 * 2**20
+    assert 45 * 2**20 < after - before < 60 * 2**20
 
 
 def test_the_machine_says_what_rounding_depends_on():

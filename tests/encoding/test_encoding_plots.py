@@ -84,7 +84,8 @@ def test_layer_curves_are_of_the_own_pool_of_the_mean_of_the_others_and_of_whole
          (("scenes", 0.6), ("faces", 0.2), ("bodies", 0.4))]
         + [("a", layer, WHOLE_LAYER, SPARSE_POSITIVE, value) for layer, value in
            (("fc7", 0.8), ("relu5", 0.7))],
-        columns=["subject", "layer", "domain", "method", "veUnivar"])
+        columns=["subject", "layer", "domain", "method", "veUnivar"]).assign(
+            n_nonzero_weights=[3.0, 9.0, 9.0, 9.0, 9.0])
     supplement_plots.own_and_other_curves(axes, curves, "veUnivar", "scenes",
                                           ["relu5", "fc6", "fc7"], [OLS])
     others, own, faces_only, _ = axes.lines
@@ -92,6 +93,7 @@ def test_layer_curves_are_of_the_own_pool_of_the_mean_of_the_others_and_of_whole
     # the network trained on faces lacks a layer: its curve goes on over it
     assert list(faces_only.get_xdata()) == [0, 2]
     assert list(faces_only.get_ydata()) == pytest.approx([0.7, 0.8])
+    assert [text.get_text() for text in axes.texts] == ["3.0"]  # units of a vertex, own pool
 
 
 @pytest.mark.parametrize("faces_only", [True, False])

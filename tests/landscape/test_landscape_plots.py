@@ -26,6 +26,7 @@ from support.finetuned_models import (  # noqa: F401  (fixtures are used by thei
     weights_of,
 )
 
+from helpers.concepts import plots as concept_plots
 from helpers.core.errors import LabError
 from helpers.core.intervals import mean_interval
 from helpers.figures.style import HEMISPHERES, SEQUENTIAL, TRAINING, TRAINING_MARKERS
@@ -351,6 +352,34 @@ def test_a_map_by_training_has_its_colours_and_names_what_was_not_fine_tuned(axe
             assert same_color(one["face"], "white" if row["group"] == "early" else colour)
     assert {(text.get_text(), text.xy[0]) for text in axes.texts} == {
         ("untrained", 0.0), ("pretrained", 1.5), ("truth", 77.0)}
+
+
+@pytest.mark.parametrize("x", [-0.3, 0.0, 0.3])
+def test_names_on_the_map_lie_within_its_panel(axes, x):
+    """The name of a point at the right edge ran into the panel beside it."""
+    networks = pd.DataFrame([("none", "none", "untrained"), ("V1v", "early", "contrastive")],
+                            columns=["roi", "group", "condition"])
+    landscape_plots.condition_map(axes, networks, np.array([[x, 0.2], [-x or 0.1, -0.2]]),
+                                  references={"ignorance": np.array([x, 0.1, 0])})
+    axes.figure.draw_without_rendering()
+    panel = axes.get_window_extent()
+    for text in axes.texts:
+        assert panel.x0 <= text.get_window_extent().x0, text.get_text()
+        assert text.get_window_extent().x1 <= panel.x1, text.get_text()
+
+
+@pytest.mark.parametrize("draw, words", [
+    (lambda axes: saliency_plots.laterality_intervals(axes, pd.DataFrame(
+        {"condition": ["contrastive"], "measure": ["Grad-CAM"], "mean": [np.nan],
+         "low": [np.nan], "high": [np.nan]})), "not separated"),
+    (lambda axes: saliency_plots.laterality_dots(axes, pd.DataFrame(
+        {"donor": ["a"], "roi": ["LOC"], "hemisphere": ["both"], "bias": [0.1], "low": [0.0],
+         "high": [0.2]}), ["LOC"]), "not separated"),
+    (lambda axes: concept_plots.level_lines(axes, pd.DataFrame(
+        columns=["most", "usual", "least"])), "percent signal change")])
+def test_a_panel_without_data_says_why(axes, draw, words):
+    draw(axes)
+    assert words in axes.texts[0].get_text() and not axes.lines
 
 
 def test_hemispheres_are_colours_and_regions_are_markers(axes):
