@@ -575,13 +575,13 @@ style.save_figure(supplement, laboratory.provenance, {
 # competitors; filled: they are better, open: worse; ridge is not tested). **C to F** Score by
 # layer, of the region's own units (colour) and mean of the other domains' units (grey), under the
 # sparse positive constraint (solid) and by OLS (dashed), and of whole layers of the network trained
-# on faces only (dotted; sparse positive); numbers at the lower edge: how many of the region's own
-# units have a weight for a vertex, under the sparse positive constraint; mean ± SEM over
-# participants, validation images, as published, except that a fit without any weight scores 0
-# (published: it is left out); a gap: too few units there. **G** Noise ceilings of the model against
-# split-half reliability, one dot a participant and region; or, where the profile has them,
-# correlation of each layer's RDM with human and monkey IT (Spearman ρ; markers: p < .05, permuting
-# images, Holm over layers).
+# on faces only (dotted; sparse positive); after a layer's name: how many of the region's own units
+# have a weight for a vertex, under the sparse positive constraint; mean ± SEM over participants,
+# validation images, as published, except that a fit without any weight scores 0 (published: it is
+# left out); a gap: too few units there. **G** Noise ceilings of the model against split-half
+# reliability, one dot a participant and region; or, where the profile has them, correlation of each
+# layer's RDM with human and monkey IT (Spearman ρ; markers: p < .05, permuting images, Holm over
+# layers).
 
 # %% [markdown]
 # Where the profile names published scores, a figure of them: the same networks, other brains.

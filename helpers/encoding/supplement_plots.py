@@ -111,7 +111,7 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
 
     Shaded: ± SEM over participants. A layer in which a pool has too few units is a gap. Rows of
     whole layers are those of the network trained on faces only, which lacks some of the layers.
-    Numbers at the lower edge: how many of the own pool have a weight for a vertex (first method).
+    After a layer's name: how many of the own pool have a weight for a vertex, by the first method.
 
     Parameters
     ----------
@@ -147,10 +147,9 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
     label_layers(axes, layers, max_labels=6)
     units_per_vertex = curves[is_own & (curves["method"] == methods[0])].groupby("layer")[
         "n_nonzero_weights"].mean()
-    for place in map(int, axes.get_xticks()):
-        if np.isfinite(n := units_per_vertex.get(layers[place], np.nan)):
-            axes.text(place, 0.015, f"{n:.1f}", ha="center", va="bottom", fontsize=6.5,
-                      color=COLOURS.get(own, "k"), transform=axes.get_xaxis_transform())
+    found = [units_per_vertex.get(layers[int(place)], np.nan) for place in axes.get_xticks()]
+    axes.set_xticklabels([label.get_text() + (f" · {n:.1f}" if np.isfinite(n) else "")
+                          for label, n in zip(axes.get_xticklabels(), found)])
 
 
 def curve_legend(panels: Sequence[Axes], *, faces_only: bool) -> None:
