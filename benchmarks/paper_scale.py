@@ -447,16 +447,20 @@ def fit_all_regions(root: Path, sizes: Sizes) -> Measured:
     return Measured(time.perf_counter() - start, 1, 1, "layer")
 
 
+def count_face_units() -> int:
+    """Count the units of all layers of the network trained on faces; AlexNet has as many."""
+    network, layers = untrained("alexnet-supervised"), load_profile("paper").encoding.face_layers
+    return sum(count_units(network.model, select_layer_paths(network.layers, layers),
+                           torch.zeros(1, *network.input_shape)).values())
+
+
 def fit_whole_layer(root: Path, sizes: Sizes) -> Measured:
     """Fit five regions from all 64,896 units of one of VGGFace's layers, all held: its memory."""
     wide = replace(sizes, n_units=sizes.n_whole_layer)
     spec = load_profile("paper").table("encoding")
-    network = untrained("alexnet-supervised")  # the same architecture
-    counts = count_units(network.model, select_layer_paths(network.layers, spec.face_layers),
-                         torch.zeros(1, *network.input_shape))
     job = encoding_job(wide, ("OFA", "FFA-1", "FFA-2", *spec.face_curve_rois),
                        sizes.slice_vertices, 1.0)
-    others = 2 * sum(counts.values()) - sizes.n_whole_layer  # read, and put in order
+    others = 2 * count_face_units() - sizes.n_whole_layer  # read, and put in order
     start = time.perf_counter()
     fit_encoding_models([job])
     return Measured(time.perf_counter() - start, 1, len(spec.face_layers), "layer",
@@ -643,6 +647,8 @@ def disk(sizes: Sizes) -> dict[str, int]:
         "NSD, images": sizes.n_images * 3 * sizes.image_size**2,
         "Algonauts 2023, responses of eight participants": (
             4 * stored * sum(sizes.algonauts_vertices)),
+        "cache, whole layers of VGGFace for eight participants' images": (
+            4 * count_face_units() * (sizes.n_special + len(sizes.sessions) * sizes.n_pool // 2)),
         "cache, decoded images of eight participants, 224 px": stored * 3 * sizes.network_size**2,
         "cache, responses of eight participants' regions": (
             4 * stored * 2 * sizes.algonauts_region * 22)}
