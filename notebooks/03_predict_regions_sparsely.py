@@ -48,7 +48,7 @@ from helpers.rsa.study import correlate_layer_rdms
 
 # %%
 from helpers.encoding import cohort_responses, plots, statistics, supplement_plots
-from helpers.encoding.cohort_features import UnitPools, unit_features
+from helpers.encoding.cohort_features import WHOLE_LAYER, UnitPools, unit_features
 from helpers.encoding.positive_regression import sparse_positive
 from helpers.encoding.published_plots import (
     beside_ours_panel,
@@ -562,7 +562,8 @@ supplement_plots.last_panel(supplement.add_subplot(lower[1]), rdm_correlations, 
 style.save_figure(supplement, laboratory.provenance, {
     "supplement-AB-tests": pd.concat([table.assign(metric=name)
                                       for name, table in comparisons.items()]),
-    "supplement-CDEF": validation[validation["roi"].isin(curve_rois)],
+    "supplement-CDEF": validation[validation["roi"].isin(curve_rois)].replace(
+        {"domain": {WHOLE_LAYER: "whole layer"}}),
     "supplement-G": rdm_correlations if len(rdm_correlations) else known}, part="supplement")
 
 # %% [markdown]

@@ -96,7 +96,7 @@ def test_what_a_person_must_bring_stands_beside_the_notebooks_that_wait_for_it(g
     assert notebooks["01"]["state"] == "runs" and notebooks["01"]["downloads"]
     assert {"kind": "cohort", "name": "finetuning_cohort", "state": "absent"} in (
         notebooks["05"]["needs"])
-    assert notebooks["05"]["seconds_first"] == 3600 * 1574
+    assert notebooks["05"]["seconds_first"] == 3600 * load_profile("paper").resources["05"].hours
     text = render(facts)
     assert "algonautsproject.com" in text and "register for the challenge" in text
     assert "MISSING" in text and "to do:" in text
