@@ -723,8 +723,8 @@ def report(found: dict[str, dict], sizes: Sizes) -> str:
                            (table_row(name, result) for name, result in found.items()))
     space = markdown_table(("files", "disk"), ((name, f"{n / GB:.1f} GB")
                                                for name, n in disk(sizes).items()))
-    return (f"Measured on {date.today().isoformat()}, {os.cpu_count()} cores, CPU, shared with "
-            "other processes; files were in the page cache.\n\n"
+    return (f"Measured on {date.today().isoformat()}, {os.cpu_count()} cores, CPU; files were in "
+            "the page cache.\n\n"
             f"{steps}\n\n{totals(found)}\n\n{space}")
 
 
