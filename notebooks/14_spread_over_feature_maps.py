@@ -299,9 +299,9 @@ style.panel_letter(third[2], "F", x=-0.12)
 # %%
 plotted = {"entropy over maps": "+", "Gini over maps": "−", "Moran's I": "−",
            "mean distance": "+", "consistency": "+"}
-shown = {comparison: {measure: its[measure] for measure in plotted}
-         for comparison, its in differences.items()}
-control = {"captions − shuffled captions": shown.pop("captions − shuffled captions")}
+shown, control = ({comparison: {measure: differences[comparison][measure] for measure in plotted}
+                   for comparison in names} for names in (
+    ("language", "text-embedding targets"), ("captions − shuffled captions",)))
 print(f"G: {len(shown)} comparisons, H: {len(control)}, of {len(plotted)} measures")
 
 # %% [markdown]

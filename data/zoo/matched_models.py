@@ -1,9 +1,9 @@
 """Networks of one architecture, trained on the same images with different supervision.
 
-Labels, captions, what captions mean, other images' captions, nothing at all. Networks of one
-seed begin with the same weights and see the same images in the same order, through the same
-views (but those that are reported nothing, which need stronger ones). What each was at some of its
-steps is kept until it is measured.
+Labels, labels of objects alone, captions, what captions mean, other images' captions, nothing at
+all. Networks of one seed begin with the same weights and see the same images in the same order,
+through the same views (but those that are reported nothing, which need stronger ones). What each
+was at some of its steps is kept until it is measured.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ from helpers.networks.architectures import build
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weights import save_state_dict
-from helpers.stimuli.image_sets import ImageSet
+from helpers.stimuli.image_sets import CORE, ImageSet
+from helpers.stimuli.in_memory import Images
 from helpers.training.captioned_images import MIN_WORD_COUNT, CaptionedImages, train_clip
 from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
 from helpers.training.processes import describe_platform, process_rank
@@ -70,11 +71,14 @@ RECIPES = {
                                           **SHARED_SETTINGS),
     "demo-resnet-shuffled": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION,
                                            **SHARED_SETTINGS),
+    "demo-resnet-objects": TrainingRecipe("supervised", augmentation=WEAK_AUGMENTATION,
+                                          **SHARED_SETTINGS),
     "demo-resnet-views": TrainingRecipe("simclr", temperature=0.2,
                                         augmentation=replace(STRONG_AUGMENTATION, size=SIZE),
                                         **SHARED_SETTINGS),
 }
 SHUFFLED_CAPTIONS_FAMILY = "demo-resnet-shuffled"
+OBJECT_LABELS_FAMILY = "demo-resnet-objects"
 MATCHED_MODELS = [name for family in RECIPES for name in seed_names(family)]
 PROBED_LAYER = "avgpool"
 N_CHECKPOINTS = 11
@@ -93,7 +97,17 @@ def checkpoint_steps(recipe: TrainingRecipe, n_images: int) -> list[int]:
                                        N_CHECKPOINTS).round().astype(int)).tolist()]
 
 
-def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int,
+def object_labels(labelled: Images) -> Tensor:
+    """Return labels of objects, and one label for all images of the domains that are tested.
+
+    No label tells a face, body, scene or word from the others, let alone kinds of them.
+    """
+    is_object = torch.tensor([domain not in CORE for domain in labelled.domains])
+    merged = torch.where(is_object, is_object.cumsum(0), 0)  # 0: all that is no object
+    return merged[labelled.labels]
+
+
+def train_matched_model(name: str, captioned: CaptionedImages, labelled: Images, *, seed: int,
                         **settings: Any) -> tuple[nn.Module, TrainingHistory]:
     """Train one network by its recipe.
 
@@ -101,8 +115,8 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
     ----------
     name : str
     captioned : CaptionedImages
-    labels : Tensor
-        Of the same images, int64 (n_images,).
+    labelled : Images
+        The same images, with their labels.
     seed : int
         The profile's; the network's own is added.
     **settings
@@ -117,6 +131,8 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
             SHUFFLED_CAPTIONS_FAMILY) else captioned
         return model, train_clip(model, training_images, recipe, width=width, layers=0, seed=seed,
                                  **settings)[2]
+    labels = (object_labels(labelled) if name.startswith(OBJECT_LABELS_FAMILY)
+              else labelled.labels)
     if recipe.objective == "targets":
         labels = text_embedding_targets(captioned.captions, width=width, min_count=MIN_WORD_COUNT,
                                         seed=seed)
@@ -126,12 +142,11 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
 def train_and_save_matched_model(name: str, profile: Profile, *,
                                  device: torch.device) -> dict[str, Any]:
     """Train a network, save it and what it was on the way; return how that went."""
-    captioned, labels = _captioned_diet(profile)
+    captioned, labelled = _captioned_diet(profile)
     recipe, started = get_recipe(name), time.perf_counter()
     with _save_checkpoints(name, recipe, len(captioned), profile) as on_step:
-        model, record = train_matched_model(name, captioned, labels, seed=profile.seed,
-                                            device=device,
-                                            on_step=on_step)
+        model, record = train_matched_model(name, captioned, labelled, seed=profile.seed,
+                                            device=device, on_step=on_step)
     save_network(name, model)
     return {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
             "seed": profile.seed + get_entry(name).seed, "platform": describe_platform(device),
@@ -193,18 +208,16 @@ def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
                                                       lineterminator="\n"))
 
 
-def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *,
+def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labelled: Images, *,
                                    seed: int) -> list[float]:
     """Return the first losses of a training on the first few images of each class.
 
     As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
-    n_per_class = n_images_per_class_to_reproduce(get_recipe(name), int(labels.max()) + 1)
-    subset_rows = torch.cat([(labels == label).nonzero().flatten()[:n_per_class]
-                             for label in labels.unique()])
-    _, record = train_matched_model(name, captioned.select(subset_rows), labels[subset_rows],
-                                    seed=seed, steps=N_FIRST_STEPS,
-                                    mixed_precision=False)
+    n_per_class = n_images_per_class_to_reproduce(get_recipe(name), len(labelled.classes))
+    rows = labelled.first_rows_per_class(n_per_class)
+    _, record = train_matched_model(name, captioned.select(rows), labelled.select(rows), seed=seed,
+                                    steps=N_FIRST_STEPS, mixed_precision=False)
     return round_losses(record.losses)
 
 
@@ -231,10 +244,10 @@ def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int,
         yield on_step
 
 
-def _captioned_diet(profile: Profile) -> tuple[CaptionedImages, Tensor]:
-    """Return the diet's training images with captions, and their labels."""
+def _captioned_diet(profile: Profile) -> tuple[CaptionedImages, Images]:
+    """Return the diet's training images with captions, and with labels."""
     captioned, labelled = clip_training.read_captioned_diet(profile), read_diet(profile, "diet")[0]
     if not torch.equal(captioned.images, labelled.images):
         raise LabError("the captions of the diet come in another order than its folders",
                        expected="one order", remedy="move the diet away and let it be made again")
-    return captioned, labelled.labels
+    return captioned, labelled

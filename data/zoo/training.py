@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from torch import nn
 
 from helpers.config.profile import Profile
 from helpers.core.console import manual_bar
 from helpers.core.errors import LabError
-from helpers.core.paths import atomic_write, data_dir, zoo_dir
+from helpers.core.paths import atomic_write, cache_dir, data_dir, ensure_writable, zoo_dir
 from helpers.datasets.prepare import ensure_available
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.architectures import build
@@ -251,7 +252,8 @@ def show_progress(name: str, recipe: TrainingRecipe, n_images: int) -> Iterator[
 
 def update_record(name: str, record: dict[str, Any], path: Path) -> None:
     """Put what is new of one network's record into the zoo's file, leaving the rest as it is."""
-    records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    records[name] = records.get(name, {}) | record
-    text = json.dumps(dict(sorted(records.items())), indent=1) + "\n"
-    atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
+    with FileLock(ensure_writable(cache_dir()) / f".{path.name}.lock"):
+        records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        records[name] = records.get(name, {}) | record
+        text = json.dumps(dict(sorted(records.items())), indent=1) + "\n"
+        atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))

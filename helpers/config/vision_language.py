@@ -27,6 +27,9 @@ class LanguageSpec:
         The kind that was trained with language; empty: there is none.
     targets, shuffled : str
         Trained with what captions mean, and with captions of other images; empty: none.
+    objects, views : str
+        Trained with labels that leave out the domains that are tested, and to find the other view
+        of an image, without labels or language; empty: none.
     images, second_localizer : str
         Image sets that the six sets are made from; ``second_localizer`` for a check, may be empty.
     n_units : int
@@ -53,6 +56,8 @@ class LanguageSpec:
     language: str = ""
     targets: str = ""
     shuffled: str = ""
+    objects: str = ""
+    views: str = ""
     images: str = "localizer"
     second_localizer: str = ""
     n_units: AtLeastTwo = 20
@@ -65,7 +70,8 @@ class LanguageSpec:
     record: str = ""
 
     def __post_init__(self) -> None:
-        optional = filter(None, (self.language, self.targets, self.shuffled))
+        optional = filter(None, (self.language, self.targets, self.shuffled, self.objects,
+                                 self.views))
         unknown = [name for name in (self.vision, self.untrained, *optional)
                    if name not in self.conditions]
         if unknown:

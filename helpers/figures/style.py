@@ -41,14 +41,15 @@ FURTHER_DOMAINS = (("#56B4E9", "P", "----"), ("#009E73", "X", "++++"), ("#8C510A
 them. After the last colour the first follows again, with the next marker and hatch."""
 _NAMED = frozenset(COLOURS)
 TRAINING = {"contrastive": "#332288", "contrastive, variant": "#88CCEE", "regression": "#999933",
-            "regression, variant": "#DDCC77", "labels": "#882255", "captions": "#44AA99",
-            "text embeddings": "#1F6F78", "shuffled": "0.75", "untrained": "0.5",
-            "pretrained": "0.2"}
+            "regression, variant": "#DDCC77", "labels": "#882255", "labels, variant": "#CC6677",
+            "captions": "#44AA99", "text embeddings": "#1F6F78", "shuffled": "0.75",
+            "untrained": "0.5", "pretrained": "0.2"}
 """What a network or decoder was trained with -> its colour, in every figure. A variant is the same
-loss in another setting (pooled participants, another head); controls are grey."""
+loss in another setting (pooled participants, another head, other labels); controls are grey."""
 TRAINING_MARKERS = {"contrastive": "o", "contrastive, variant": "s", "regression": "v",
-                    "regression, variant": "D", "labels": "^", "captions": "P",
-                    "text embeddings": "X", "shuffled": "x", "untrained": ".", "pretrained": "*"}
+                    "regression, variant": "D", "labels": "^", "labels, variant": "<",
+                    "captions": "P", "text embeddings": "X", "shuffled": "x", "untrained": ".",
+                    "pretrained": "*"}
 TRAINING_OF = {"supervised": "labels", "clip": "captions", "targets": "text embeddings",
                "none": "untrained", "not stated": "pretrained"}
 """Objective in the registry of networks -> entry of `TRAINING`; all others compare views of images

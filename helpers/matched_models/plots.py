@@ -23,7 +23,8 @@ from helpers.figures.style import (
 
 CONDITIONS = (("shuffled", "shuffled"), ("untrained", "untrained"),
               ("embedding", "text embeddings"), ("caption", "captions"), ("clip", "captions"),
-              ("view", "contrastive"), ("label", "labels"), ("resnet", "labels"))
+              ("view", "contrastive"), ("object label", "labels, variant"), ("label", "labels"),
+              ("resnet", "labels"))
 """Word in a condition's name -> what its networks were trained with; the first that occurs."""
 LINES = {"shuffled": "--", "untrained": ":"}
 """Lines of controls."""

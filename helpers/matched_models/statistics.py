@@ -24,10 +24,13 @@ TUNING_MEASURES = ("CSI", "d'", "sparseness", "activation")
 response of the whole layer."""
 NETWORK_COLUMNS = ["condition", "seed"]
 ROLES = {"language": "language", "vision": "vision alone", "targets": "text-embedding targets",
-         "shuffled": "shuffled captions"}
+         "shuffled": "shuffled captions", "objects": "object labels", "views": "views"}
 """Fields of LanguageSpec -> words for a condition that a profile lacks."""
 COMPARISONS = {"language": ("language", "vision"), "text-embedding targets": ("targets", "vision"),
-               "captions − shuffled captions": ("language", "shuffled")}
+               "captions − object labels": ("language", "objects"),
+               "captions − shuffled captions": ("language", "shuffled"),
+               "captions − views": ("language", "views"),
+               "labels − object labels": ("vision", "objects")}
 """What is compared -> the two fields of LanguageSpec, of which the second is subtracted."""
 BLOCK = 20
 """Resamples processed at a time."""

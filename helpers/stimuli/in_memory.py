@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +40,18 @@ class Images:
     def __len__(self) -> int:
         return len(self.images)
 
+    def select(self, rows: Tensor) -> Images:
+        """Keep some images, by their indices."""
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
+
+    def first_rows_per_class(self, n: int) -> Tensor:
+        """Return the indices of the first ``n`` images of each class."""
+        return torch.cat([(self.labels == label).nonzero().flatten()[:n]
+                          for label in range(len(self.classes))])
+
     def first_per_class(self, n: int) -> Images:
         """Keep the first ``n`` images of each class."""
-        rows = torch.cat([(self.labels == label).nonzero().flatten()[:n]
-                          for label in range(len(self.classes))])
-        return Images(self.images[rows], self.labels[rows], self.classes, self.domains)
+        return self.select(self.first_rows_per_class(n))
 
 
 def read_images(folder: Path) -> Images:

@@ -27,6 +27,7 @@ from helpers.matched_models.training_dynamics import (
 )
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry, seed_names
+from helpers.stimuli.image_sets import CORE
 from helpers.stimuli.in_memory import read_images
 from helpers.training.captioned_images import read_captioned_images
 
@@ -42,7 +43,7 @@ def test_all_begin_alike_and_see_the_same_images_in_the_same_order():
                                         seed=get_entry(name).seed).state_dict()
              for name in matched_models.MATCHED_MODELS if name.endswith("seed1")}
     one = first.pop("demo-resnet-labels-seed1")
-    assert len(first) == 3
+    assert len(first) == 5
     assert all(torch.equal(one[key], other[key]) for other in first.values() for key in one)
     schedules = {(recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.weight_decay)
                  for recipe in matched_models.RECIPES.values()}
@@ -62,8 +63,9 @@ def test_moments_lie_ever_further_apart_from_first_weights_to_last():
 
 def test_moments_are_noted_side_by_side(tmp_path):
     def rows(condition, seed, value):
-        return pd.DataFrame([{**dict.fromkeys(COLUMNS, value), "condition": condition, "seed": seed,
-                              "step": 0, "layer": "layer1", "domain": "faces"}])[list(COLUMNS)]
+        return pd.DataFrame([{**dict.fromkeys(COLUMNS, value), "condition": condition,
+                              "seed": seed, "step": 0, "layer": "layer1", "domain": "faces"}])[
+                                  list(COLUMNS)]
 
     path = tmp_path / "moments.csv"
     for table in (rows("b", 0, 0.1), rows("a", 1, 0.2), rows("b", 0, 0.3)):
@@ -97,6 +99,17 @@ def rehearsal_data(tmp_path_factory):
     return read_captioned_images([folder], exclude_prefix="val/"), read_images(folder / "train")
 
 
+def test_labels_of_objects_tell_nothing_that_is_tested(rehearsal_data):
+    _, learn = rehearsal_data
+    labels = matched_models.object_labels(learn)
+    for one, label in zip(learn.labels.tolist(), labels.tolist()):
+        assert (label == 0) == (learn.domains[one] in CORE)
+    objects = [i for i, domain in enumerate(learn.domains) if domain not in CORE]
+    assert sorted(set(labels.tolist())) == list(range(len(objects) + 1))
+    told = {(one, label) for one, label in zip(learn.labels.tolist(), labels.tolist()) if label}
+    assert len(told) == len(objects), "each object has a label of its own"
+
+
 @pytest.mark.slow
 @needs_zoo
 @pytest.mark.parametrize("family", matched_models.RECIPES)
@@ -104,7 +117,7 @@ def test_training_again_begins_as_recorded(family, rehearsal_data):
     images, learn = rehearsal_data
     assert torch.equal(images.images, learn.images)
     name = seed_names(family)[0]
-    losses = matched_models.reproduce_matched_model_losses(name, images, learn.labels,
+    losses = matched_models.reproduce_matched_model_losses(name, images, learn,
                                                            seed=load_profile("demo").seed)
     assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
 

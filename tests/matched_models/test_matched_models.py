@@ -784,6 +784,9 @@ def test_differences_are_named_by_their_conditions():
     assert name_differences(spec) == {
         "language": "y minus x",
         "text-embedding targets": "text-embedding targets (none here) minus x",
-        "captions − shuffled captions": "y minus shuffled captions (none here)"}
+        "captions − object labels": "y minus object labels (none here)",
+        "captions − shuffled captions": "y minus shuffled captions (none here)",
+        "captions − views": "y minus views (none here)",
+        "labels − object labels": "x minus object labels (none here)"}
     alone = LanguageSpec({"x": "n", "y": "m"}, ("layer1",), vision="x", untrained="y")
-    assert len(set(name_differences(alone).values())) == 3, "no two claims have one statement"
+    assert len(set(name_differences(alone).values())) == 6, "no two claims have one statement"
