@@ -28,7 +28,7 @@ from statsmodels.stats.multitest import multipletests
 
 from helpers.core.console import echo
 from helpers.core.machine import peak_memory
-from helpers.core.statistics import Moments
+from helpers.core.moments import Moments
 from helpers.networks.activations import exact_inference, stream_activations
 from helpers.networks.architectures import AlexNetGN, layer_names
 from helpers.selectivity.statistics import ALPHA, localize

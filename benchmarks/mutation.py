@@ -26,7 +26,8 @@ from helpers.core.console import echo
 from helpers.core.machine import usable_cores
 from helpers.core.paths import ROOT
 
-MODULES = ("core/statistics", "core/intervals", "figures/verdicts", "selectivity/statistics")
+MODULES = ("core/moments", "core/statistics", "core/intervals", "figures/verdicts",
+           "selectivity/statistics")
 TESTS = ("core/test_bootstrap", "core/test_intervals", "core/test_constant_values",
          "figures/test_verdicts", "selectivity/test_selectivity_statistics",
          "bad_input/test_statistics_and_commands", "matched_models/test_matched_models")

@@ -30,7 +30,7 @@ from helpers.compare_inputs import (
 )
 from helpers.core.console import progress
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments
+from helpers.core.moments import Moments
 from helpers.finetuning.ridge_cv import (
     compute_fold_scores,
     linear_kernel,

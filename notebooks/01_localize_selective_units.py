@@ -35,7 +35,7 @@ from scipy import stats
 from helpers import lab
 from helpers.core.constant_values import finite_mean
 from helpers.core.intervals import difference_interval
-from helpers.core.statistics import Moments, benjamini_yekutieli_threshold, t_values
+from helpers.core.moments import Moments, benjamini_yekutieli_threshold, t_values
 from helpers.exercises import check
 from helpers.figures import schematic, style
 from helpers.figures.claims import ClaimsTable, round_numbers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from statsmodels.stats.proportion import proportion_confint
 
 from helpers.core.errors import LabError
 from helpers.core.statistics import confidence_interval
@@ -19,6 +18,8 @@ def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, flo
     LabError
         If k is no number of things among n.
     """
+    from statsmodels.stats.proportion import proportion_confint  # late: it loads scipy.stats
+
     _check_count(k, n)
     if not n:
         return np.nan, np.nan
@@ -37,6 +38,8 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     LabError
         If a k is no number of things among n.
     """
+    from statsmodels.stats.proportion import proportion_confint  # late: it loads scipy.stats
+
     _check_count(k, n)
     _check_count(k_other, n_other)
     if not n or not n_other:

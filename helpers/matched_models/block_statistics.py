@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from helpers.core.cache import cached
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments
+from helpers.core.moments import Moments
 from helpers.networks.activations import extract_activations, layer_hooks
 from helpers.networks.channel_axes import channel_axes
 from helpers.networks.network import Network

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from helpers.core.bootstrap import N_RESAMPLES, bootstrap_interval, draw_weights
 from helpers.core.constant_values import subtract_mean
-from helpers.core.statistics import Moments, t_values
+from helpers.core.moments import Moments, t_values
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import INFINITE_T_RANK, LocalizerResult

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from helpers.core.constant_values import subtract_mean
 from helpers.core.intervals import permutation_p
-from helpers.core.statistics import Moments
+from helpers.core.moments import Moments
 from helpers.selectivity.statistics import min_t
 
 N_PERMUTATIONS = 999

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments, benjamini_yekutieli_threshold, t_values
+from helpers.core.moments import Moments, benjamini_yekutieli_threshold, t_values
 
 ALPHA = 0.05
 """Published false discovery rate of each contrast (authors' selectivity.py)."""

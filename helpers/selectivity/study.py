@@ -18,7 +18,7 @@ from helpers.core.console import echo, progress
 from helpers.core.constant_values import finite_mean
 from helpers.core.digest import code_digest, defining_modules
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments
+from helpers.core.moments import Moments
 from helpers.networks.activations import extract_activations, stream_activations
 from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import NONE, LocalizerResult, nan_argmax

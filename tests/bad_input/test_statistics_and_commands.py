@@ -27,14 +27,9 @@ from helpers.core.intervals import (
     permutation_p,
     proportion_interval,
 )
+from helpers.core.moments import Moments, benjamini_yekutieli_threshold, t_values
 from helpers.core.paths import ROOT
-from helpers.core.statistics import (
-    Moments,
-    benjamini_yekutieli_threshold,
-    confidence_interval,
-    correct_p_values,
-    t_values,
-)
+from helpers.core.statistics import confidence_interval, correct_p_values
 from helpers.figures.verdicts import verdict_from_interval, verdict_from_test
 from helpers.rsa.dissimilarity import (
     compare_rdms,

@@ -19,8 +19,8 @@ from helpers.core.paths import ROOT
 MODULES = sorted(path for package in ("helpers", "data/synthetic", "data/zoo")
                  for path in (ROOT / package).rglob("*.py") if path.name != "__init__.py")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
-PURE = ("core.statistics", "core.intervals", "core.constant_values", "stimuli.scrambling",
-        "stimuli.gabor", "training.losses", "figures.verdicts",
+PURE = ("core.moments", "core.statistics", "core.intervals", "core.constant_values",
+        "stimuli.scrambling", "stimuli.gabor", "training.losses", "figures.verdicts",
         "selectivity.split_half", "selectivity.statistics", "selectivity.unit_distribution",
         "lesions.silencing", "lesions.deficits", "lesions.statistics",
         "content_channels.trajectories", "content_channels.separability",

@@ -15,7 +15,7 @@ from torch import nn
 
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments
+from helpers.core.moments import Moments
 from helpers.matched_models.block_statistics import (
     ALL_IMAGES,
     FDR_ALPHA,

@@ -39,11 +39,11 @@ def test_an_explanation_of_what_does_not_survive_is_a_problem(mutation):
 
 
 @pytest.mark.parametrize(("mutant", "function"), [
-    ("helpers.core.statistics.x_t_values__mutmut_12", "helpers.core.statistics.t_values"),
+    ("helpers.core.moments.x_t_values__mutmut_12", "helpers.core.moments.t_values"),
     ("helpers.core.statistics.x__crossed_effects_interval__mutmut_6",
      "helpers.core.statistics._crossed_effects_interval"),
-    ("helpers.core.statistics.xǁMomentsǁupdate__mutmut_1",
-     "helpers.core.statistics.Moments.update"),
+    ("helpers.core.moments.xǁMomentsǁupdate__mutmut_1",
+     "helpers.core.moments.Moments.update"),
     ("helpers.a.x_max_units__mutmut_3", "helpers.a.max_units")])
 def test_a_mutant_is_named_by_its_function(mutation, mutant, function):
     assert mutation.function_of(mutant) == function

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments, benjamini_yekutieli_threshold, t_values
+from helpers.core.moments import Moments, benjamini_yekutieli_threshold, t_values
 from helpers.selectivity.statistics import (
     d_prime,
     localize,
@@ -285,7 +285,7 @@ def test_permuting_units_permutes_the_result():
 def test_moments_do_not_depend_on_the_block_size(monkeypatch):
     groups = random_layer(7)
     whole = moments_of(groups)
-    monkeypatch.setattr("helpers.core.statistics.BLOCK_SIZE", 13)
+    monkeypatch.setattr("helpers.core.moments.BLOCK_SIZE", 13)
     torch.testing.assert_close(moments_of(groups).sum_squares, whole.sum_squares, rtol=1e-14,
                                atol=1e-14)
 
