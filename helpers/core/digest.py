@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -169,12 +169,23 @@ def _parse(source_text: str, where: str) -> ast.Module:
 
 def _list_imports(tree: ast.Module) -> tuple[Import, ...]:
     imports: list[Import] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imports += [(0, alias.name, ()) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            imports.append((node.level, node.module or "", tuple(a.name for a in node.names)))
+    for statement in _iter_statements(tree):
+        if isinstance(statement, ast.Import):
+            imports += [(0, alias.name, ()) for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            imports.append((statement.level, statement.module or "",
+                            tuple(alias.name for alias in statement.names)))
     return tuple(imports)
+
+
+def _iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the statements of a module, and those within them; expressions hold none."""
+    pending: list[ast.AST] = [tree]
+    while pending:
+        statement = pending.pop()
+        pending += [inner for field in ("body", "orelse", "finalbody", "handlers", "cases")
+                    for inner in getattr(statement, field, ())]
+        yield statement
 
 
 def _absolute_names(imports: Iterable[Import], base: str) -> set[str]:
@@ -207,11 +218,12 @@ def _module_file(name: str, root: Path) -> Path | None:
 
 def _tree_text(node: object) -> str:
     """Write a syntax tree as text, without docstrings, and the same on every Python version."""
-    # ast.dump is not used: its text for the same code changes between Python versions.
+    # ast.dump is not used: its text for the same code changes between Python versions. Whether a
+    # name is read or assigned (``ctx``) follows from where it stands.
     if isinstance(node, ast.AST):
-        node_fields = ((field, value) for field, value in ast.iter_fields(node)
-                       if field != "kind" and value is not None and value != [])
-        content = ",".join(f"{field}={_tree_text(value)}" for field, value in node_fields)
+        content = ",".join(f"{field}={_tree_text(value)}" for field in node._fields
+                           if field not in ("ctx", "kind")
+                           and (value := getattr(node, field, None)) not in (None, []))
         return f"{type(node).__name__}({content})"
     if isinstance(node, list):
         return "[" + ",".join(_tree_text(item) for item in node if not _is_docstring(item)) + "]"
