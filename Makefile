@@ -104,7 +104,7 @@ doctor: ## what this machine can run, and what to do for the rest (PROFILE); no 
 lab: $(READY) ## open JupyterLab
 	@PYTORCH_ENABLE_MPS_FALLBACK=1 $(PY) -m jupyter lab notebooks
 
-zoo: $(READY) ## train the demo networks and readouts again from nothing (two and a half hours on two cores)
+zoo: $(READY) ## train the demo networks and readouts again from nothing (three hours on two cores)
 	@$(PY) -m data.zoo
 
 # The site has an environment of its own, without torch: nothing is imported or executed.
