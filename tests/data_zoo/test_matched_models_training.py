@@ -139,8 +139,9 @@ def test_every_network_has_its_moments():
     assert steps.nunique() == 1 and steps.iloc[0][0] == 0
     known = found[found["domain"] != "early"]
     assert known[list(MEASURES)].notna().all().all()
-    first = known[known["step"] == 0].groupby(["seed", "layer", "domain"])
-    assert (first[["proportion", "d_prime", "similarity"]].nunique() == 1).all().all()
+    first = known[known["step"] == 0].groupby(["seed", "layer", "domain"])[
+        ["proportion", "d_prime", "similarity"]]
+    assert (first.max() - first.min() < 5e-3).all().all(), "machines that trained them round apart"
 
 
 @needs_zoo
