@@ -273,7 +273,7 @@ for panel, measure, title in zip(panels, names, questions):
     panel.axhline(untrained[measure].mean(), linewidth=0.9, color="0.5", linestyle=":")
     panel.set(title=title, ylabel=names[measure])
 plots.condition_legend(figure, [*trained, spec.untrained], {
-    **n_networks, spec.untrained: untrained_rows["seed"].nunique()}, ncols=3)
+    **n_networks, spec.untrained: untrained_rows["seed"].nunique()}, ncols=4)
 
 # %% [markdown]
 # E and F: domains in one condition, each with its own untrained baseline (dotted).
