@@ -344,16 +344,16 @@ print(f"first network of each, {pair_names['language']}: "
 
 # %%
 figure = style.new_figure(
-    9.0, "Eight panels about networks of one architecture that differ in their supervision, one "
+    8.2, "Eight panels about networks of one architecture that differ in their supervision, one "
     "colour and marker per condition. First row: the proportion of selective units by block, by "
     "domain in the last block, and by false discovery rate. Second row: selectivity index and d' "
     "of equal numbers of units by block, and four measures relative to the network trained without "
     "language. Third row: differences between conditions in the number of units and in d', a dot "
     "for each seed.")
 plots.condition_legend(figure, conditions, n_networks, ncols=4)
-top, middle = (figure.add_gridspec(1, 3, left=0.085, right=0.985, top=upper, bottom=upper - 0.165,
-                                   wspace=0.45).subplots() for upper in (0.92, 0.67))
-bottom = figure.add_gridspec(1, 2, left=0.2, right=0.985, top=0.41, bottom=0.07,
+top, middle = (figure.add_gridspec(1, 3, left=0.085, right=0.985, top=upper, bottom=upper - 0.18,
+                                   wspace=0.45).subplots() for upper in (0.91, 0.64))
+bottom = figure.add_gridspec(1, 2, left=0.2, right=0.985, top=0.36, bottom=0.075,
                              wspace=0.62).subplots()
 
 # %% [markdown]

@@ -124,8 +124,9 @@ def consistency_dots(axes: Axes, table: pd.DataFrame, conditions: Sequence[str])
         axes.vlines(x, its["low"], its["high"], color=colour, linewidth=1)
         axes.plot(x, its["r"], styles[condition]["marker"], color=colour, markersize=3.5)
         axes.hlines(its["r"].mean(), place - 0.32, place + 0.32, color="k", linewidth=1.2)
-    axes.set_xticks(range(len(shown)), [c.replace("text-embedding", "embedding").replace(" ", "\n")
-                                        for c in shown])
+    axes.set_xticks(range(len(shown)), [c.replace("text-embedding targets", "text embeddings")
+                                        for c in shown],
+                    rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.5, max(len(shown), 1) - 0.5)
     axes.set_ylim(bottom=0)
 

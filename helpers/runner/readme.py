@@ -49,6 +49,7 @@ HEADLINES = (
     ("10", "Every participant's images are found above chance"),
     ("11", "A shared concept lies in the regions of faces"),
     ("13", "More units are selective: captions minus labels"),
+    ("13", "More units are selective: captions minus object labels"),
     ("13", "Units are less sharply tuned with language"),
     ("14", "Selective units lie more evenly over feature maps: entropy over maps, captions"),
     ("15", "Stages stay below the similarity of one participant to the others"),
