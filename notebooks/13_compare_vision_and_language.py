@@ -399,10 +399,11 @@ short = {name: " − ".join(words.replace("text-embedding targets", "text embedd
                           for words in pair) for name, pair in pairs.items()}
 plots.difference_dots(bottom[0], {short[name]: its["proportion"] for name, its in
                                   differences.items()}, label_width=24)
+asked = ("language", "text-embedding targets", "captions − object labels")    # by the paper
 plots.difference_dots(bottom[1], {
-    f"{short[name]}, {units}": its["d'" + subset] for subset, units in (
-        ("", "all\xa0selective"), (", equal n", f"{spec.n_units}\xa0best"))
-    for name, its in differences.items()}, label_width=24)
+    f"{short[name]}, {units}": differences[name]["d'" + subset] for subset, units, names in (
+        ("", "all\xa0selective", asked), (", equal n", f"{spec.n_units}\xa0best", differences))
+    for name in names}, label_width=24)
 style.percent_axis(bottom[0].xaxis)
 for panel, title, words in zip(bottom, ("More units?", "More strongly tuned?"),
                                ("selective units", "d'")):
@@ -429,8 +430,8 @@ path = style.save_figure(figure, laboratory.provenance, {
 # of each domain and block, on the half of the images that did not select them, mean over domains
 # (F: and over blocks). Lines and large markers: means over networks of a condition; dots: networks
 # (n in the legend). **G, H** Differences between conditions, mean over blocks and domains: dots are
-# seeds, bars 95 % intervals of their mean (*t*); "all selective": units that pass the test. The
-# stamp says whether the data are REAL or SYNTHETIC.
+# seeds, bars 95 % intervals of their mean (*t*); "all selective": units that pass the test, for the
+# comparisons that the paper asks for. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 10 · Claims
@@ -637,7 +638,9 @@ units selective is **{more_units["labels − object labels"]}** (difference
 {found["labels − object labels"]}). That captions make more units selective than such labels is
 **{more_units["captions − object labels"]}** ({found["captions − object labels"]}), and more than
 views, which are contrastive without language ({percent[spec.views]}),
-**{more_units["captions − views"]}** ({found["captions − views"]}).""")
+**{more_units["captions − views"]}** ({found["captions − views"]}). That equal numbers of the best
+units are less strongly tuned than with such labels is
+**{claims.verdict(f"Equal numbers of units are less sharply tuned: {pair_names[fair]}")}**.""")
 
 # %% [markdown]
 # The published pair can be run under `paper`; it cannot separate language from data and scale. Few
