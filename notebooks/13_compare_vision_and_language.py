@@ -467,32 +467,39 @@ judge_all("Selective units grow with depth", {
     of="share in the last stage minus the first", source="abstracts", paper="grow in both networks")
 
 # %% [markdown]
-# Are more units selective? First the comparisons of the paper's question, then the controls; the
-# last of them by number and by growth with depth.
+# Are more units selective? The comparisons of the paper's question.
 
 # %%
-shuffled = "captions − shuffled captions"
-origins = {"language": {"source": "abstracts", "paper": "more with language"},
-           "text-embedding targets": {
-               "source": "second abstract; whether its network was trained so is not at hand",
-               "paper": "more with language"},
-           "captions − object labels": {
-               "source": "abstracts; labels without the tested domains are ours",
-               "paper": "more with language"},
-           "captions − views": control, "labels − object labels": control}
+shuffled, fair = "captions − shuffled captions", "captions − object labels"
+origins = {"language": "abstracts",
+           "text-embedding targets": "second abstract; whether its network was trained so is not at "
+                                     "hand",
+           fair: "abstracts; labels without the tested domains are ours"}
 more_units = {}    # comparison -> verdict, for the text
-for comparison, origin in origins.items():
+for comparison, source in origins.items():
     claims.interval(f"More units are selective: {pair_names[comparison]}",
-                    differences[comparison].get("proportion", []), "above 0",
-                    of="share, mean over stages", sample="seeds", **origin)
+                    differences[comparison].get("proportion", []), "above 0", sample="seeds",
+                    of="share, mean over stages", source=source, paper="more with language")
     more_units[comparison] = claims.claims[-1].verdict
-judge_all(f"More units are selective, and more so with depth: {pair_names[shuffled]}", {
-    "mean over blocks": differences[shuffled].get("proportion", np.array([])),
-    "last block minus first": statistics.paired_differences(growth, *pairs[shuffled])}, "above 0",
-    of="share", **control)
 
 # %% [markdown]
-# Are they more weakly tuned? All selective units, then equal numbers, then the control.
+# The controls, each against what it leaves out: what captions say (by number, and by growth with
+# depth), language, the names of the tested categories, training.
+
+# %%
+fewer = {pair_names[name]: differences[name].get("proportion", [])
+         for name in (shuffled, "captions − views", "labels − object labels")}
+fewer |= {f"{spec.vision} minus {spec.untrained}": statistics.paired_differences(
+              values["proportion"], spec.vision, spec.untrained),
+          f"{pair_names[shuffled]}, last block minus first": statistics.paired_differences(
+              growth, *pairs[shuffled])}
+judge_all("The controls have fewer selective units", {
+    name: np.asarray(its, float) for name, its in fewer.items() if len(its)}, "above 0",
+    of="share, mean over blocks unless it says otherwise", **control)
+
+# %% [markdown]
+# Are they more weakly tuned? All selective units, then equal numbers, against both kinds of labels;
+# then the control.
 
 # %%
 judge_all("Units are less sharply tuned with language", {
@@ -500,15 +507,11 @@ judge_all("Units are less sharply tuned with language", {
     of=f"{pair_names['language']}, held-out images, the same stages and domains",
     source="abstracts; their measure is not at hand", paper="lower specificity, attenuated")
 best = "held-out images, best units of each stage and domain"
-judge_all(f"Equal numbers of units are less sharply tuned: {pair_names['language']}", {
-    measure: differences["language"][f"{measure}, equal n"]
-    for measure in statistics.TUNING_MEASURES}, "below 0", of=best,
-    source="abstracts; equal numbers are ours", paper="not tested")
-fair = "captions − object labels"
-judge_all(f"Equal numbers of units are less sharply tuned: {pair_names[fair]}", {
-    measure: differences[fair][f"{measure}, equal n"]
-    for measure in statistics.TUNING_MEASURES}, "below 0", of=best,
-    source="abstracts; equal numbers and these labels are ours", paper="not tested")
+judge_all("Equal numbers of units are less sharply tuned with language", {
+    f"{measure}, {pair_names[comparison]}": differences[comparison][f"{measure}, equal n"]
+    for comparison in ("language", fair) for measure in statistics.TUNING_MEASURES
+    if all(pairs[comparison])}, "below 0", of=best,
+    source="abstracts; equal numbers and object labels are ours", paper="not tested")
 judge_all(f"Equal numbers of units are more sharply tuned: {pair_names[shuffled]}", {
     measure: differences[shuffled][f"{measure}, equal n"]
     for measure in statistics.TUNING_MEASURES}, "above 0", of=best, **control)
@@ -530,13 +533,9 @@ judge_all("The answer does not depend on the threshold or the images", robustnes
           paper="not tested")
 
 # %% [markdown]
-# The untrained control; and the published pair, where the profile has one network of each.
+# The published pair, where the profile has one network of each.
 
 # %%
-claims.interval("Untrained networks have fewer such units",
-                statistics.paired_differences(values["proportion"], spec.untrained, spec.vision),
-                "below 0", sample="seeds", of=f"share, untrained minus {spec.vision}",
-                source="future work named in v1", paper="not tested")
 single = n_networks.get(spec.language) == 1
 claims.judge("In the published pair, units are less sharply tuned with language",
              *(published_pair_difference.loc[-1], low, high) if single else (np.nan,) * 3,
@@ -595,17 +594,17 @@ every threshold and for the second localizer is
 
 # %% tags=["prose"]
 language = differences["language"]
-weaker = f"Equal numbers of units are less sharply tuned: {pair_names['language']}"
-by_measure = "; ".join(f"{measure} {interval_words(language[f'{measure}, equal n'])}"
+by_measure = "; ".join(f"{measure} {interval_words(language[f'{measure}, equal n'])} and "
+                       f"{interval_words(differences[fair][f'{measure}, equal n'])}"
                        for measure in statistics.TUNING_MEASURES)
 Markdown(f"""That the selective units are less strongly tuned with captions is
 **{claims.verdict("Units are less sharply")}** (d′ {interval_words(language["d'"])}). Among equal
-numbers of the best units it is **{claims.verdict(weaker)}** by all measures together; one by one:
-{by_measure}. Against shuffled captions, more units being selective
-is **{claims.verdict("More units are selective, and")}**
-({percent[spec.language]} against {percent[spec.shuffled]}; untrained {percent[spec.untrained]}),
-and the best of them being more strongly tuned is
-**{claims.verdict("Equal numbers of units are more")}**.""")
+numbers of the best units it is **{claims.verdict("Equal numbers of units are less")}** by all
+measures together; one by one, captions minus labels and minus object labels: {by_measure}. That
+all controls have fewer selective units is **{claims.verdict("The controls have fewer")}**
+(captions {percent[spec.language]}, shuffled captions {percent[spec.shuffled]}, untrained
+{percent[spec.untrained]}), and that the best units are more strongly tuned with captions than with
+shuffled ones **{claims.verdict("Equal numbers of units are more")}**.""")
 
 # %% [markdown]
 # "Language" is not one thing. Text-embedding targets come from texts without any image. A possible
@@ -633,14 +632,10 @@ was fixed beforehand: in {layers[-1]} they have more units for {more or "no doma
 found = {name: interval_words(its.get("proportion", []), ".1%")
          for name, its in differences.items()}
 Markdown(f"""With labels that leave the tested domains out, {percent[spec.objects]} of the units are
-selective, with all labels {percent[spec.vision]}: that naming the tested categories makes more
-units selective is **{more_units["labels − object labels"]}** (difference
-{found["labels − object labels"]}). That captions make more units selective than such labels is
-**{more_units["captions − object labels"]}** ({found["captions − object labels"]}), and more than
-views, which are contrastive without language ({percent[spec.views]}),
-**{more_units["captions − views"]}** ({found["captions − views"]}). That equal numbers of the best
-units are less strongly tuned than with such labels is
-**{claims.verdict(f"Equal numbers of units are less sharply tuned: {pair_names[fair]}")}**.""")
+selective, with all labels {percent[spec.vision]} (difference {found["labels − object labels"]}).
+That captions make more units selective than such labels is **{more_units[fair]}** ({found[fair]}).
+Views, which are contrastive without language, have {percent[spec.views]} (captions minus views
+{found["captions − views"]}).""")
 
 # %% [markdown]
 # The published pair can be run under `paper`; it cannot separate language from data and scale. Few
@@ -657,8 +652,7 @@ largest = untrained_by_domain.idxmax()
 Markdown(f"""In the untrained control {percent[spec.untrained]} of the units are selective (mean
 over blocks), in networks trained with {spec.vision} {percent[spec.vision]}. In {layers[-1]} of the
 control most of them prefer {style.display_name(largest)}
-({100 * untrained_by_domain[largest]:.2g}% of the units). That the control has fewer is
-**{claims.verdict("Untrained networks")}**.""")
+({100 * untrained_by_domain[largest]:.2g}% of the units).""")
 
 # %% [markdown]
 # ## Known deviations from the paper

@@ -99,7 +99,8 @@ def test_what_would_explode_is_refused_before_it_is_written(tmp_path, monkeypatc
         assert len(list(folder.iterdir())) == 2, "what is small in all passes"
     monkeypatch.setattr(archive, "ALWAYS_BYTES", 2_000_000)
     error = refused(tmp_path, content)
-    assert "would unpack to 2 files, 6 MB" in error.seen and "100" not in error.seen
+    seen = error.seen.replace(str(tmp_path), "")
+    assert "would unpack to 2 files, 6 MB" in seen and "100" not in seen
     assert "unpack it by hand" in error.remedy
 
 

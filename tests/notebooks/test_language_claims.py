@@ -17,8 +17,9 @@ from helpers.matched_models import statistics
 from helpers.runner.notebooks import read_source, select_notebooks
 from helpers.selectivity import unit_distribution
 
-SPEC = LanguageSpec({name: name for name in ("labels", "captions", "shuffled captions")},
-                    ("stem", "end"), vision="labels", untrained="labels", language="captions",
+SPEC = LanguageSpec({name: name for name in ("labels", "captions", "shuffled captions",
+                                             "untrained")},
+                    ("stem", "end"), vision="labels", untrained="untrained", language="captions",
                     shuffled="shuffled captions")
 PAIRS = statistics.condition_pairs(SPEC)
 CONTROL = "captions minus shuffled captions"
@@ -44,32 +45,33 @@ def judged(notebook: str, needs: tuple[str, ...], **names) -> list[Claim]:
 def claims_of_13(gain: float) -> list[Claim]:
     """Judge networks in which captions add a gain to what shuffled captions leave: 0.3."""
     proportions = pd.DataFrame(
-        [(condition, seed, layer, 0.3 * depth + gain * depth * (condition != "shuffled captions")
+        [(condition, seed, layer, 0.3 * depth + gain * depth * (condition in ("labels", "captions"))
           + jitter * depth * (condition == "captions"))
          for condition in SPEC.conditions for seed, jitter in enumerate(SEEDS)
          for depth, layer in enumerate(SPEC.layers)],
         columns=["condition", "seed", "layer", "proportion"])
     values = ["proportion", *(measure + subset for measure in statistics.TUNING_MEASURES
                               for subset in ("", ", equal n"))]
-    return judged("13", ("with depth", "More units", "sharply tuned:"), at_fdr_alpha=proportions,
+    return judged("13", ("with depth", "More units", "The controls", "sharply tuned:"),
+                  at_fdr_alpha=proportions,
+                  values={"proportion": statistics.mean_per_network(proportions, "proportion")},
                   differences={name: dict.fromkeys(values, gain + SEEDS) for name in PAIRS})
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.2, SUPPORTED), (-0.2, CONTRADICTED)])
 def test_captions_that_say_something_are_expected_above_shuffled_ones(gain, verdict):
-    found = [one for one in claims_of_13(gain) if "shuffled" in one.statement]
+    found = [one for one in claims_of_13(gain) if "shuffled" in one.statement + one.run]
     assert len(found) == 2, "by number and growth, and by the four measures of tuning"
     for one in found:
         assert one.verdict == verdict, one
-        assert CONTROL in one.statement, "a control by itself shows nothing of captions"
+        assert CONTROL in one.statement + one.run, "a control by itself shows nothing of captions"
         assert one.source == "beyond the paper: control" and one.paper == "not tested"
 
 
 def test_a_control_that_grows_with_depth_as_captions_do_decides_nothing():
     """Shuffled captions grow here by 0.3; what counts is that captions grow no more."""
-    growth, = (one for one in claims_of_13(0.0) if one.statement.startswith(
-        "More units are selective, and more so with depth"))
-    assert growth.mean == 0 and growth.verdict == "inconclusive"
+    controls, = (one for one in claims_of_13(0.0) if one.statement.startswith("The controls"))
+    assert "last block minus first +0.000" in controls.run and controls.verdict == "inconclusive"
 
 
 def claims_of_14(**columns) -> list[Claim]:

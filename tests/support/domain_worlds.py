@@ -81,7 +81,8 @@ def _profile(world: str) -> dict:
     language |= {"n_boot": 4, "n_nulls": 4, "n_units": 4, "regions": {
         "faces": "FFA-1", "scenes": "PPA", "characters": "VWFA-1"}}
     del language["record"]
-    del language["conditions"]["views"]
+    for role in ("views", "objects"):
+        del language["conditions"][language.pop(role)]
     for table in ("transfer_cohort", "finetuning", "landscape", "laterality", "decoding",
                   "concepts", "synthetic"):
         del profile[table]
