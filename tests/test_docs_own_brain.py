@@ -50,6 +50,7 @@ def test_the_table_of_the_profile():
     assert from_table(CohortSpec, table, "mine.toml").layout == "arrays"
 
 
+@pytest.mark.slow
 def test_compare_in_ten_lines(here, capsys, monkeypatch):
     code = block("python", "import compare")
     assert len([line for line in code.splitlines() if line.strip()]) <= 10

@@ -194,6 +194,7 @@ def test_nothing_is_shown_to_a_network(check, private, monkeypatch):
     assert check()["image set 'localizer'"][0] == READABLE
 
 
+@pytest.mark.slow
 def test_the_demo_is_drawn_without_being_asked(private):
     states = {what: state for what, state, _ in check_profile(
         load_profile("demo"), private / "data")}

@@ -201,6 +201,7 @@ def fuzz(name: str, folder: Path, examples: int) -> None:
     assert any(seen), "some of what was tried is refused"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", READERS)
 def test_changed_bytes_end_in_a_value_or_in_words(tmp_path, name):

@@ -185,6 +185,7 @@ def test_the_payloads_are_live(tmp_path):
     assert {"protocol 0", "protocol 2", "protocol 4", "INST", "OBJ", "eval"} <= set(live)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_no_reader_runs_what_a_file_names(tmp_path, place):
     mark, (read, form) = tmp_path / "mark", PLACES[place]
@@ -299,6 +300,7 @@ def dotted(node: ast.expr) -> str:
     return ".".join([node.id if isinstance(node, ast.Name) else "", *reversed(parts)])
 
 
+@pytest.mark.slow
 def test_no_other_module_unpickles():
     """Of all places in which reading could run something: none but the two restricted ones."""
     for path in SOURCES:

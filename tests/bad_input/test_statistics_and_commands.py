@@ -169,6 +169,7 @@ def test_a_proportion_lies_in_its_interval(k, n):
         assert 0 <= low <= k / n <= high <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 4, 9])
 def test_corrected_p_values_are_never_smaller(n):
     p = np.random.default_rng(n).random(n) ** 5

@@ -300,6 +300,7 @@ def stack_of(folder: Path) -> Object2Vec:
     return Object2Vec(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_wrong_is_said_in_three_parts(tmp_path, case):
     (tmp_path / "fmri/subj001").mkdir(parents=True)

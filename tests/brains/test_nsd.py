@@ -394,6 +394,7 @@ def test_one_participant_can_be_opened_though_anothers_files_are_incomplete(surf
     assert "1 to 3" in found.value.expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil, message", [
     (lambda r: shutil.rmtree(r / "nsddata_betas"), "no betas of subj01"),
     (lambda r: [p.unlink() for p in betas_of(r).glob("*01.hdf5")], "no file .*session01"),

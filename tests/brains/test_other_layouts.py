@@ -124,6 +124,7 @@ def test_a_dictionary_is_read_without_running_what_a_file_holds(tmp_path):
             read_mapping(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil, message", [
     (lambda r: np.save(fmri(r, "rh"), np.zeros((40, 39), np.float32)), r"rh.* is \(40, 39\)"),
     (lambda r: np.save(fmri(r, "lh"), np.zeros((39, 52), np.float32)), "there are 40 images"),
@@ -197,6 +198,7 @@ def columns_by_hand(root: Path, label: int, n_best: int) -> list[int]:
     return sorted(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_run", ["vertex", "scalar"])
 def test_nod_betas_are_zscored_within_each_run(nod, per_run):
     cohort = NOD(nod, per_run=per_run, n_best=7)
@@ -215,6 +217,7 @@ def test_nod_betas_are_zscored_within_each_run(nod, per_run):
         np.testing.assert_array_equal(np.asarray(cohort.stimuli.open(3)), np.asarray(image))
 
 
+@pytest.mark.slow
 def test_a_profile_chooses_how_nod_is_zscored_and_other_layouts_refuse_it(nod, challenge):
     paper, default = (load_profile(name).transfer_cohort for name in ("paper", "demo"))
     assert (paper.per_run, default.per_run) == ("scalar", "")
@@ -254,6 +257,7 @@ def test_nod_reads_full_grayordinates_as_it_reads_the_cortex(nod, tmp_path):
                                atol=1e-4)
 
 
+@pytest.mark.slow
 def test_nod_folds_hold_every_trial_once(nod):
     cohort = NOD(nod)
     assert len(cohort.stimuli) == 80
@@ -266,6 +270,7 @@ def test_nod_folds_hold_every_trial_once(nod):
     assert cohort.digest("sub-01") != cohort.digest("sub-02") != NOD(nod, n_best=7).digest("sub-02")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil, message", [
     (lambda r: shutil.rmtree(results(r) / "ses-imagenet01_task-imagenet_run-1"),
      "sub-01 lacks run 1 of session 1"),
@@ -327,6 +332,7 @@ def objects(tmp_path) -> Path:
     return files.write_tiny_object2vec(tmp_path / "o")
 
 
+@pytest.mark.slow
 def test_object2vec_conditions_are_matched_by_name(objects):
     cohort = read_cohort("object2vec", objects)
     assert cohort.subjects == ("subj001", "subj002")
@@ -374,6 +380,7 @@ def rewrite(root: Path, **changes) -> None:
     savemat(path, {"roistack": {name: stored[name] for name in stored.dtype.names} | changes})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil, message", [
     (lambda r: (r / "stimuli/a").rename(r / "stimuli/z"), "differ in categories"),
     (lambda r: os.truncate(r / "fmri/subj001/roistack.mat", 400), "cannot be read"),

@@ -113,6 +113,7 @@ def test_a_mapping_has_whole_numbers(tmp_path, label):
     assert read_mapping(tmp_path / "mapping.npy") == {0: "Unknown", 1: "OFA"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [-1, 1, 0.5])
 def test_indices_of_object2vec_that_do_not_count_from_1_are_refused(tmp_path, shift):
     root = files.write_tiny_object2vec(tmp_path / "o2v")
@@ -147,6 +148,7 @@ def rewrite_labels(root: Path, line: str) -> None:
     path.write_text("\n".join([*path.read_text().split()[:2], line, ""]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil, message", [
     (lambda r: rewrite_atlas(r, lambda v: v + 0.5), "MMP_mpmLR32k.mat: the value"),
     (lambda r: rewrite_atlas(r, lambda v: np.where(v == 1, np.nan, v)), "the value nan"),
@@ -165,6 +167,7 @@ def test_atlas_and_labels_of_nod_with_other_values_are_refused(nod, tmp_path, sp
         NOD(root)
 
 
+@pytest.mark.slow
 def test_a_vertex_without_values_costs_itself_and_not_the_whole_run(nod, tmp_path):
     root = Path(shutil.copytree(nod, tmp_path / "nod"))
     whole = NOD(root, per_run="scalar").responses("sub-01", ["V1", "V2"])
@@ -179,6 +182,7 @@ def test_a_vertex_without_values_costs_itself_and_not_the_whole_run(nod, tmp_pat
     np.testing.assert_allclose(found.betas[..., :20].std(), whole.betas[..., :20].std(), rtol=0.3)
 
 
+@pytest.mark.slow
 def test_prf_parameters_without_a_row_of_r2_are_refused(nod, tmp_path):
     root = Path(shutil.copytree(nod, tmp_path / "nod"))
     path = root / ("derivatives/ciftify/sub-01/results/ses-prf_task-prf/"

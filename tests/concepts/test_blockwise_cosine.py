@@ -86,6 +86,7 @@ def test_what_is_cut_has_something_of_everything():
         assert found[0].n_excluded == (0, 0, 0, 0, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constants", CUTS.values(), ids=CUTS)
 def test_results_do_not_depend_on_how_work_is_cut(constants, uncut, monkeypatch):
     cut(monkeypatch, constants)
@@ -123,6 +124,7 @@ def test_results_do_not_depend_on_the_stride(monkeypatch):
         same(results(x), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
 def test_results_do_not_depend_on_the_number_of_threads(n_threads, uncut, monkeypatch):
     cut(monkeypatch, CUTS["blocks"])

@@ -67,6 +67,7 @@ def test_clusters_are_those_of_the_published_procedure():
     assert cases == 120 * len(EPS) and borders >= 10 and clusters > cases / 2
 
 
+@pytest.mark.slow
 def test_ties_and_equal_points_are_as_in_the_published_procedure():
     """Cosines are exact, and some as large as 1 - eps: those are no neighbours."""
     grid, clusters, alike = (0.125, 0.25, 0.375, 0.5, 0.625), 0, 0

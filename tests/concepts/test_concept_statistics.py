@@ -131,6 +131,7 @@ def test_shared_weights_are_found_and_unshared_ones_are_not():
     assert np.mean(chance) < .25  # the upper and the lower end of the twenty: 2 of 20 expected
 
 
+@pytest.mark.slow
 def test_the_largest_of_many_small_clusters_is_large_by_chance():
     rng = np.random.default_rng(0)
     k = rng.binomial(6, .5, (200, 20))

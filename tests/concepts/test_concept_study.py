@@ -84,6 +84,7 @@ def test_the_radius_is_chosen_without_the_draws_and_the_clusters_that_are_tested
     assert beyond.argmax() == place and beyond[place] <= half[place].n_clusters
 
 
+@pytest.mark.slow
 def test_patterns_of_half_the_images_are_of_these_alone(study):
     subject, half = study.subjects[1], TrainingVariant(half=1)
     trials, decoder = study.decoding.trials(subject), study.decoding.decoders(subject, half)[0]
@@ -103,6 +104,7 @@ def test_patterns_are_covariances_with_the_prediction(study):
                                atol=1e-4)
 
 
+@pytest.mark.slow
 def test_percent_signal_change_is_that_of_the_voxels_that_were_clustered(study):
     subject = study.subjects[1]
     trials, test = study.decoding.trials(subject), study.test_conditions(subject)

@@ -90,6 +90,7 @@ def same(tree: MergeTree, whole: Dense, grid) -> int:
     return most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_a_cut_at_any_eps_is_what_full_distances_give(m):
     several = 0
@@ -150,6 +151,7 @@ def test_lives_are_those_seen_while_eps_is_raised_step_by_step():
     assert n > 100 and several > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_ties_are_settled_by_the_order_of_the_input(m, monkeypatch):
     """Distances are multiples of 1/8, without rounding: eps may be one of them."""

@@ -213,6 +213,7 @@ def test_digest_counts_content_but_not_comments(write_profile):
     assert profile.resources["05"].memory == 9 and profile.digest == before
 
 
+@pytest.mark.slow
 def test_what_needs_no_network_does_not_load_torch():
     """Nor does the runner, or what judges claims: it takes seconds, in each of their processes."""
     packages = ("core", "config", "datasets", "runner")

@@ -271,6 +271,7 @@ def test_the_bootstrap_of_an_accuracy_contrast_covers_its_mean_over_sets_of_imag
         assert (np.mean(estimates) > 0.2) == (strengths[1] > 0) == (np.mean(low > 0) > 0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure",
                          [separability.silhouettes, separability.nearest_centroid_accuracy])
 def test_planted_separability_is_detected_and_noise_is_not(measure):

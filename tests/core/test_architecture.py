@@ -62,6 +62,7 @@ def test_the_contracts_of_imports_hold():
     assert found.returncode == 0, found.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_no_cycle_of_modules(path):
     imported = {name for name in direct_imports(path.read_text()) if "." in name}
@@ -107,6 +108,7 @@ def test_the_core_is_pure(name):
         assert word not in text, f"{name} uses {word}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_modules_and_functions_stay_small(path):
     text = path.read_text()
@@ -126,6 +128,7 @@ def test_no_print_no_pickle_no_blanket_filters():
             assert not re.search(wrong, text, re.M), f"{path.name}: {wrong}"
 
 
+@pytest.mark.slow
 def test_no_run_of_six_lines_stands_twice():
     """Lines of code alone: no imports, docstrings, comments or blank lines."""
     runs: Counter[tuple[str, ...]] = Counter()

@@ -334,6 +334,7 @@ def _square(folder, item):
                       folder=folder)["item"])
 
 
+@pytest.mark.slow
 def test_work_can_be_shared_among_own_workers_too(tmp_path, held):
     release = held(1)
 

@@ -251,6 +251,7 @@ def test_files_in_place_of_data_are_recognised(tmp_path, name, read):
         read(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_every_way_to_save_a_text_is_read_as_it_was(reader):
     saved_in_all_ways(*reader)
 
@@ -259,6 +260,7 @@ def test_other_encodings_are_asked_about_and_never_guessed(reader):
     refused_in_other_encodings(*reader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOD.values(), ids=NOD)
 def test_lists_of_nod_in_all_encodings(once, tmp_path, name):
     made = once("text-nod", lambda r: files.write_tiny_nod(r, n_subjects=1, n_trials=4))

@@ -47,6 +47,7 @@ def written(tmp_path_factory) -> dict[str, Path]:
 
 # ---- on disk ------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_an_image_folder_with_equal_classes(written):
     for task, classes in (("places", scenes.KINDS), ("attributes", NAMES)):
         images = image_folder(written[task])
@@ -193,6 +194,7 @@ def sample_latents(name: str, n: int, size: int = 16) -> list[list[dict]]:
                                           size=size)[1] for i in range(n)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_class_is_what_the_latents_say(name):
     superordinate, _, number = name.partition("_")

@@ -94,6 +94,7 @@ def test_probe_layout(tmp_path):
     assert Image.open(folder / "5-Objects" / "objects-02.jpg").mode == "RGB"
 
 
+@pytest.mark.slow
 def test_diet_has_48_equal_classes_in_five_domains(small_diet):
     classes = images.fine_classes()
     counts = {domain: sum(d == domain for d, _ in classes.values()) for domain in images.DOMAINS}

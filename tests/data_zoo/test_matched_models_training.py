@@ -99,6 +99,7 @@ def rehearsal_data(tmp_path_factory):
     return read_captioned_images([folder], exclude_prefix="val/"), read_images(folder / "train")
 
 
+@pytest.mark.slow
 def test_labels_of_objects_tell_nothing_that_is_tested(rehearsal_data):
     _, learn = rehearsal_data
     labels = matched_models.object_labels(learn)

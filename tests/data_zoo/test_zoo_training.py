@@ -159,6 +159,7 @@ def test_untrained_weights_are_the_seeded_ones():
         assert torch.allclose(tensor, seeded.state_dict()[name], rtol=2**-10, atol=1e-6), name
 
 
+@pytest.mark.slow
 @needs_zoo
 def test_the_main_network_sees_more_than_the_untrained(rehearsal):
     """On images of its own diet: leave half out, find their class by nearest neighbours."""

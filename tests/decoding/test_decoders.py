@@ -212,6 +212,7 @@ def test_what_cannot_be_ranked_is_reported(arguments, said):
         retrieval_ranks(*arguments)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(n=st.integers(3, 30), data=st.data())
 def test_pools_are_what_drawing_pools_gives(n, data):

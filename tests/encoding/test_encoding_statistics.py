@@ -95,6 +95,7 @@ def test_two_predictors_are_compared_over_the_regions_that_both_have():
     assert p == pytest.approx(stats.ttest_1samp(gain, 0).pvalue)
 
 
+@pytest.mark.slow
 def test_the_false_alarm_rate_is_the_nominal_one():
     rng = np.random.default_rng(1)
     p = [paired_t_test(rng.normal(size=8), rng.normal(size=8))[2] for _ in range(2000)]

@@ -63,6 +63,7 @@ def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(p
     assert (row["n_vertices"], row["n_units"], row["n_conditions"]) == (3, 3, 20)
 
 
+@pytest.mark.slow
 def test_every_predictor_has_its_own_features_regions_and_penalties(private):
     about = study()
     curves, best = about.untrained_unit_scores(network(), localizer())

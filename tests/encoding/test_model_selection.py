@@ -145,6 +145,7 @@ def test_each_fold_is_tested_with_its_own_choice_and_validation_is_the_mean_of_f
     assert on_choice["a"] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.1, 0.3, 1e6])
 def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
     """A fold's mean is low where its test is high: pooled as it is, it would score about -0.3."""

@@ -76,6 +76,7 @@ def test_values_that_are_not_finite_are_null_with_a_reason_and_support_no_claim(
     assert "unknown" not in json.loads(claims().save().read_text())
 
 
+@pytest.mark.slow
 def test_claims_say_that_their_number_is_not_corrected_for_and_what_holms_rule_would_change():
     """By hand: p = .01, .03, .04, .2 of two-sided tests; Holm: .04, .09, .09, .2."""
     made, few = ClaimsTable(provenance()), {"of": "d", "source": "s", "paper": "–"}

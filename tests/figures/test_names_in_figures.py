@@ -31,6 +31,7 @@ def figure_of(names: list[str]) -> Figure:
     return figure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_drawn_as_it_stands(private, name):
     figure = figure_of([name, "other"])

@@ -102,6 +102,7 @@ def test_degrees_of_freedom_are_bounded_from_below():
     assert high - low == pytest.approx(2 * half, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spread", "shape"), [(0.0, (4, 3)), (0.5, (4, 3)), (1.0, (4, 3)),
                                                (1.0, (8, 4)), (2.0, (4, 3))])
 def test_it_covers_the_truth_and_one_shared_seed_does_not(spread, shape):
@@ -269,6 +270,7 @@ def test_several_estimates_have_the_p_value_of_the_one_that_decides():
         [interval_p(2, 0.5, 3.5, 3), 0.04], rel=0.01)
 
 
+@pytest.mark.slow
 def test_holms_rule_undoes_only_verdicts_that_were_decided():
     """Three p values: .02 * 3 and .03 * 2 are above .05; one that is unknown is no member."""
     decided = [SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE]

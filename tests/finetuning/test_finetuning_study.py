@@ -259,6 +259,7 @@ def test_a_cohorts_single_fold_is_its_split(shared):
 
 # ---- images -----------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_images_are_decoded_once_for_all_regions_and_kinds(private):
     cohort = WideCohort()
     study = study_of(cohort)
@@ -360,6 +361,7 @@ def r_of(table, **where) -> np.ndarray:
     return table.sort_values("voxel")["r"].to_numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_condition", [1, 2])
 def test_scores_of_a_pretrained_and_a_finetuned_network_are_those_worked_out_by_hand(shared,
                                                                                per_condition):
@@ -385,6 +387,7 @@ def test_scores_of_a_pretrained_and_a_finetuned_network_are_those_worked_out_by_
     assert r_of(table, condition="pretrained").mean() > 0.3, "there is something to be found"
 
 
+@pytest.mark.slow
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
     table = study_of().voxel_scores(["pretrained", "contrastive", "pooled, avg", "pooled, const"])
     assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "condition",
@@ -437,6 +440,7 @@ def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
     assert (other.responses != shuffled.responses).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("common", [True, False])
 def test_everyone_meets_every_network_of_the_same_region(shared, common):
     cohort = WideCohort(common=common)
@@ -497,6 +501,7 @@ def algonauts_study(tmp_path, **changes) -> FineTuningStudy:
     return study_of(Algonauts(root), **few | changes)
 
 
+@pytest.mark.slow
 def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(private, tmp_path):
     study = algonauts_study(tmp_path)
     cohort, table = study.cohort_data.cohort, study.cohort_data.shared_images().set_index("subject")
@@ -521,6 +526,7 @@ def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(priva
     assert not counts["left_out"].any() and counts["seen_by_others"].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["nested", "P2", "P1"])
 def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_path, protocol):
     study = algonauts_study(tmp_path, protocol=protocol)
@@ -549,6 +555,7 @@ def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_p
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_bounds_of_pooled_models_are_those_of_unseen_images(private, tmp_path):
     study = algonauts_study(tmp_path, min_voxels=5)
     bounds = study.bounds(["contrastive", "pooled, avg"])
@@ -559,6 +566,7 @@ def test_bounds_of_pooled_models_are_those_of_unseen_images(private, tmp_path):
     assert study.bounds(["pooled, avg"], images="all")["n"].tolist() == [45] * 3
 
 
+@pytest.mark.slow
 def test_people_of_object2vec_saw_all_categories_and_the_mini_profile_says_so(tmp_path):
     """Each has sets of their own: what one holds out, the other is trained on."""
     cohort = Object2Vec(write_tiny_object2vec(tmp_path / "object2vec"))
@@ -645,6 +653,7 @@ def test_a_search_without_candidates_is_refused(shared):
         study_of().search_learning_rates()
 
 
+@pytest.mark.slow
 def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(shared):
     cohort = WideCohort()
     study = study_of(cohort, learning_rates=(1e-5, 3e-2), n_rate_search_regions=1, protocol="P1")
@@ -749,6 +758,7 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
 
 # ---- bounds -------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_bounds_are_those_of_held_out_images_in_one_batch(shared):
     cohort = WideCohort()
     study = study_of(cohort)
@@ -824,6 +834,7 @@ def test_calibrated_statistics_are_those_of_the_batch_and_nothing_else_changes()
     assert all(torch.equal(a, b) for a, b in zip(weights, head.parameters()))
 
 
+@pytest.mark.slow
 def test_bounds_do_not_depend_on_the_protocol_of_encoding(shared):
     found = [study_of(protocol=protocol).bounds(["contrastive"]) for protocol in
              ("nested", "P1", "P2")]
@@ -884,6 +895,7 @@ def test_a_second_cohort_without_any_such_region_is_an_error(shared):
 
 # ---- remembered ---------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
     conditions = ["pretrained", "contrastive", "pooled, const", "regression", "shuffled"]
     few = {"subjects": ("A", "C"), "rois": ("PPA",)}
@@ -898,6 +910,7 @@ def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
         study_of(seed=1, **few).voxel_scores(["contrastive"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change, again", [
     ({"temperature": 0.2}, True), ({"symmetric": True}, True), ({"head_layer": "1"}, True),
     ({"learned_temperature": True}, True), ({"epochs": 2}, True), ({"learning_rate": 1e-4}, True),
@@ -1008,6 +1021,7 @@ def test_a_dask_cluster_fine_tunes_what_one_process_does(private, monkeypatch, d
 
 # ---- settings that are not in the paper ---------------------------------------------------------
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"symmetric": True}, {"learned_temperature": True},
                                     {"head_layer": "1"}, {"interleaved": True},
                                     {"precision": "bfloat16"}, {"temperature": 0.1}])

@@ -240,6 +240,7 @@ def nested_in_loops(seed: int, alphas=ALPHAS):
     return total, names, penalties
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 26, 27])
 def test_nested_is_choice_inside_and_report_outside(seed):
     expected, names, penalties = nested_in_loops(seed)
@@ -421,6 +422,7 @@ def test_comparisons_take_participants_as_the_sample():
         "early": (2 / 3 + 0.5 + 1) / 3, "higher": 0.5, "all": (5 / 6 + 0.5 + 0.5) / 3})
 
 
+@pytest.mark.slow
 def test_each_region_is_compared_with_itself():
     more = pd.concat([SCORES, pd.DataFrame(
         rows(*((subject, "V2v", "early", [0.9]) for subject in "ABC"), condition="pretrained")

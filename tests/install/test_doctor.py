@@ -75,6 +75,7 @@ def test_every_need_is_looked_at(name, private):
 
 # ---- machines ------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_the_demo_runs_with_nothing_but_packages(gather):
     """No network, no data, no folder beside the clone."""
     facts = gather("demo")
@@ -89,6 +90,7 @@ def test_the_demo_runs_with_nothing_but_packages(gather):
     assert "Network   not needed" in text
 
 
+@pytest.mark.slow
 def test_what_a_person_must_bring_stands_beside_the_notebooks_that_wait_for_it(gather):
     facts = gather("paper")
     notebooks = {one["number"]: one for one in facts["profiles"]["paper"]["notebooks"]}
@@ -102,6 +104,7 @@ def test_what_a_person_must_bring_stands_beside_the_notebooks_that_wait_for_it(g
     assert "MISSING" in text and "to do:" in text
 
 
+@pytest.mark.slow
 def test_offline_a_download_is_a_need(gather, monkeypatch):
     assert gather("mini")["network"]["reachable"]
     monkeypatch.setattr(doctor, "reachable", lambda urls: [
@@ -143,6 +146,7 @@ def test_a_mistake_in_a_profile_is_said(gather, private, monkeypatch, old, new, 
     assert facts["status"] > 0 and seen in " ".join(render(facts).split())
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_before_anything_runs(gather, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 10**7, 10**7))
     facts = gather("demo")
@@ -152,6 +156,7 @@ def test_a_full_disk_is_said_before_anything_runs(gather, monkeypatch):
     assert "as good as full" in render(facts) and "LAB_CACHE" in render(facts)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(gather, private, monkeypatch):
     small = private / "small"
     small.mkdir()
@@ -169,6 +174,7 @@ def test_a_disk_that_is_really_full(gather, private, monkeypatch):
     assert cache["problem"] and facts["status"] == 2 and not (small / "cache").exists()
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_is_named_with_its_variable(gather, monkeypatch):
     monkeypatch.setenv("LAB_CACHE", "/proc/none")
     facts = gather("demo")
@@ -204,6 +210,7 @@ def run(*arguments, **environment):
                           env={**os.environ, "HOME": "/nonexistent", **environment})
 
 
+@pytest.mark.slow
 def test_a_python_without_packages_gets_a_whole_report():
     done = run("-S", "-m", "helpers.doctor", "--json", PYTHONPATH="", PYTHONNOUSERSITE="1",
                https_proxy="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")

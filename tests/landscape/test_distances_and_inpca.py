@@ -44,6 +44,7 @@ def threads(request):
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [2**28, 2**12, 1])
 @pytest.mark.parametrize(("cached", "tile"), [(2**22, 48), (4 * 7 * 5 * 2, 3), (1, 1)])
 def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached, tile, threads,

@@ -98,6 +98,7 @@ def test_correlation_leaves_out_values_that_are_not_finite_and_may_be_undefined(
         assert np.isnan(activation_deficit_correlation(a, b, seed=0).value)
 
 
+@pytest.mark.slow
 def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
     """400 data sets without any effect: between 2 and 9 % of p values below .05."""
     rng = np.random.default_rng(0)
@@ -165,6 +166,7 @@ def test_holm_by_hand_with_a_missing_member():
 
 # ---- probe sets ---------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_the_mean_deficit_correlation_has_an_interval_over_classes():
     rng = np.random.default_rng(0)
     shared, n = rng.normal(size=60), 5

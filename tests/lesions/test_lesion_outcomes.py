@@ -134,6 +134,7 @@ def test_the_last_batch_is_kept_as_published(coloured):
         assert len(losses) == 2, "as many steps as the schedule has"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "last"), [
     ("torchvision:alexnet", "relu7"), ("torchvision:resnet18", "avgpool"),
     ("torchvision:squeezenet1_0", "classifier.0"), ("torchvision:vit_b_16", "encoder.ln")])
@@ -256,6 +257,7 @@ def test_a_lesion_of_units_that_a_readout_needs_impairs_its_classes(planted, col
     assert (less.low, less.high) == pytest.approx((-test.high, -test.low), abs=0.1)
 
 
+@pytest.mark.slow
 def test_lesions_are_cached_by_content(planted, coloured, monkeypatch):
     classifier, result = planted
     first = lesion_network(classifier, result, coloured, n_random=2, seed=5)
@@ -322,6 +324,7 @@ def test_a_missing_readout_says_how_to_train_it(private, monkeypatch):
         open_classifier(lab.open("demo", notebook="none"), "demo-untrained")
 
 
+@pytest.mark.slow
 def test_any_network_gets_a_readout_from_its_last_layer(coloured, private, monkeypatch):
     """No table in the registry is needed: a residual network without labels learns four names."""
     profile = replace(load_profile("demo"), readout=replace(SPEC, epochs=1))

@@ -84,6 +84,7 @@ def run(model, layers, lesions, batches, **options) -> dict[int, torch.Tensor]:
     return {number: torch.cat(parts) for number, parts in result.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_battery_gives_the_numbers_of_one_lesion_at_a_time(name):
     """Random units of random layers, early and late, bit for bit; and without any unit, nothing."""

@@ -142,6 +142,7 @@ def test_the_control_depends_on_the_seed_alone(folder):
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["timm:resnet10t", "torchvision:shufflenet_v2_x0_5",
                                           "small_resnet"])
 def test_architectures_of_others_are_randomly_initialised_without_a_file(folder, architecture):
@@ -238,6 +239,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", REFUSED)
 def test_a_network_that_cannot_be_used_is_named_before_any_work(folder, table):
     saved(folder)
@@ -310,6 +312,7 @@ def test_layers_of_every_profile_exist():
         assert lab.check_networks(laboratory) == laboratory.profile
 
 
+@pytest.mark.slow
 def test_of_many_layers_a_message_lists_those_that_are_nested_least(folder):
     with pytest.raises(LabError) as error:
         opened(folder, CALLABLE.replace("my_networks:build", "torchvision:resnet34").replace(
@@ -368,6 +371,7 @@ def page_profile(folder: Path) -> Path:
     return copy_of_demo(folder, old, lines + "\n")
 
 
+@pytest.mark.slow
 def test_the_ten_lines_of_the_page_work_as_written(folder):
     pytest.importorskip("timm", reason="timm is not installed: pip install timm")
     laboratory = lab.open(str(page_profile(folder)), notebook="01")

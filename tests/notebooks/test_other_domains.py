@@ -88,6 +88,7 @@ def test_regions_of_other_domains_alone_are_refused_before_work_begins(run, priv
         run("own", "03")
 
 
+@pytest.mark.slow
 def test_a_second_set_with_fewer_than_two_common_domains_is_not_used(private, capsys):
     path = write_domain_world(private, "four")
     defining, independent = lab.open(str(path), notebook="99_test").independent_pair()

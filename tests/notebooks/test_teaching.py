@@ -58,6 +58,7 @@ def test_students_get_stubs_and_no_solution(source):
         assert "raise NotImplementedError" in stub or re.search(r"= None\b", stub), stub
 
 
+@pytest.mark.slow
 def test_teachers_get_mistakes_and_minutes(source):
     notebook = versions.teacher_version(source)
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

@@ -173,6 +173,7 @@ def test_rsa_ceilings_are_those_of_the_planted_region(rank, snr, shared):
     assert error < 0.006  # a ceiling that scatters would pass for one without bias
 
 
+@pytest.mark.slow
 def test_a_pattern_common_to_all_images_changes_rsas_ceiling_and_that_is_seen():
     region = Region.plant(rank=2, snr=0.3, shared=0.0)
     region = replace(region, mean=4 * region.mean)
@@ -195,6 +196,7 @@ def test_a_strong_regions_ceiling_is_known_from_one_experiment(statistic):
     assert (found.n_vertices, found.n_repeats, found.n_conditions) == (40, 3, 515)
 
 
+@pytest.mark.slow
 def test_where_there_is_only_noise_half_the_ceilings_are_zero_and_none_is_high():
     """A ceiling is the root of a reliability, which chance leaves near but not at zero."""
     nothing = replace(Region.plant(rank=2, snr=1, shared=0.3), signal=np.zeros((N_VERTICES, 1)))

@@ -79,6 +79,7 @@ def leave_a_process() -> int:
     return 0
 
 
+@pytest.mark.slow
 def test_what_outlives_a_run_is_found_and_ended(tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_DRILL", "")
     with open_ground(tmp_path, preload=()) as ground:
@@ -89,12 +90,14 @@ def test_what_outlives_a_run_is_found_and_ended(tmp_path, monkeypatch):
     assert not psutil.pid_exists(orphan.pid) or orphan.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_kills_of_a_kept_array_lose_nothing(ground):
     report = kills.kill_and_resume(ground, "array", light.keep_array, look=light.array_files, n=3,
                                    random=Random(1), pace=0.2)
     assert report.problems == [] and sum(report.tried.values()) == 3
 
 
+@pytest.mark.slow
 def test_kills_of_a_download_lose_nothing(ground):
     body = Random(0).randbytes(200_000)
     with serving(body) as server:
@@ -105,6 +108,7 @@ def test_kills_of_a_download_lose_nothing(ground):
     assert report.problems == [] and sum(report.tried.values()) == 2
 
 
+@pytest.mark.slow
 def test_a_drill_sees_what_is_half_made_and_what_differs(ground):
     """Without the rename, a kill leaves half a file, and a run of another seed other bytes."""
     report = kills.kill_and_resume(ground, "careless", careless, look=digests_of_results, n=2,

@@ -70,6 +70,7 @@ def random_layer(seed: int) -> list[np.ndarray]:
     return groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_masks_equal_those_of_scipy_and_statsmodels(seed):
     groups = random_layer(seed)

@@ -190,6 +190,7 @@ def by_chance() -> list[dict[str, DistributionMeasure]]:
             for seed in range(20)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURES)
 def test_units_at_random_positions_are_at_chance(by_chance, name):
     mean = np.mean([result[name].corrected for result in by_chance])

@@ -13,6 +13,7 @@ from helpers.stimuli.image_sets import image_folder
 from helpers.training.random_crops import RandomCrops, draw_crop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(50, 50), (100, 40), (30, 90)])
 @pytest.mark.parametrize("fraction", [0.08, 0.6])
 def test_crops_are_distributed_as_torchvisions(shape, fraction):
