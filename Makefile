@@ -65,7 +65,7 @@ test-notebooks: $(READY) ## run the demo once, compare its numbers with the comm
 	@LAB_FIGURES=$(TESTED) $(PY) -m pytest tests/notebooks/test_committed_numbers.py
 	@LAB_WORKERS=1 $(PYTEST) --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with notebooks/nbval.cfg notebooks
 
-test-fast: $(READY) ## the quick tests alone: under two minutes
+test-fast: $(READY) ## the quick tests alone: two to three minutes
 	@$(PYTEST) tests -m "not slow and not exhaustive"
 
 test-all: $(READY) ## make test, and what is slow and rarely fails: larger data, more seeds
