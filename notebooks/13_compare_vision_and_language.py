@@ -487,14 +487,14 @@ for comparison, source in origins.items():
 # depth), language, the names of the tested categories, training.
 
 # %%
-fewer = {pair_names[name]: differences[name].get("proportion", [])
-         for name in (shuffled, "captions − views", "labels − object labels")}
-fewer |= {f"{spec.vision} minus {spec.untrained}": statistics.paired_differences(
-              values["proportion"], spec.vision, spec.untrained),
-          f"{pair_names[shuffled]}, last block minus first": statistics.paired_differences(
-              growth, *pairs[shuffled])}
+controls = {pair_names[name]: differences[name].get("proportion", [])
+            for name in (shuffled, "captions − views", "labels − object labels")}
+controls |= {f"{spec.vision} minus {spec.untrained}": statistics.paired_differences(
+                 values["proportion"], spec.vision, spec.untrained),
+             f"{pair_names[shuffled]}, last block minus first": statistics.paired_differences(
+                 growth, *pairs[shuffled])}
 judge_all("The controls have fewer selective units", {
-    name: np.asarray(its, float) for name, its in fewer.items() if len(its)}, "above 0",
+    name: np.asarray(its, float) for name, its in controls.items() if len(its)}, "above 0",
     of="share, mean over blocks unless it says otherwise", **control)
 
 # %% [markdown]

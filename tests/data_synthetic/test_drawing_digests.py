@@ -57,7 +57,6 @@ def run_on(machine: dict[str, str], *command: str) -> subprocess.CompletedProces
 
 # ---- what is drawn ------------------------------------------------------------------------------
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", digests.SAMPLE_WRITERS)
 def test_a_sample_of_each_part_is_as_listed(part):
     assert digests.compute_sample_digests(part)[part] == digests.read_expected_digests(
@@ -91,7 +90,6 @@ def test_the_table_lists_every_part():
     assert digests.read_expected_digests("whole").keys() == DRAWN.keys()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("module", "name", "value"), [
     (images, "LUMINANCE_MEAN", 0.51), (canvas, "SKINS", canvas.SKINS[:-1]),
     (canvas, "shade", lambda colour, factor: tuple(colour))])
@@ -145,7 +143,6 @@ def test_sums_of_a_sheet_are_exact():
 
 # ---- parts ---------------------------------------------------------------------------------------
 
-@pytest.mark.slow
 def test_validation_images_do_not_depend_on_the_training_images(tmp_path):
     both = write_diet(tmp_path / "both", seed=7, n_train=48, n_val=48, size=32)
     alone = write_diet(tmp_path / "alone", seed=7, n_train=0, n_val=48, size=32)

@@ -107,8 +107,8 @@ def test_labels_of_objects_tell_nothing_that_is_tested(rehearsal_data):
         assert (label == 0) == (learn.domains[one] in CORE)
     objects = [i for i, domain in enumerate(learn.domains) if domain not in CORE]
     assert sorted(set(labels.tolist())) == list(range(len(objects) + 1))
-    told = {(one, label) for one, label in zip(learn.labels.tolist(), labels.tolist()) if label}
-    assert len(told) == len(objects), "each object has a label of its own"
+    pairs = {(one, label) for one, label in zip(learn.labels.tolist(), labels.tolist()) if label}
+    assert len(pairs) == len(objects), "each object has a label of its own"
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_every_network_has_its_moments():
     assert known[list(MEASURES)].notna().all().all()
     first = known[known["step"] == 0].groupby(["seed", "layer", "domain"])[
         ["proportion", "d_prime", "similarity"]]
-    assert (first.max() - first.min() < 5e-3).all().all(), "machines that trained them round apart"
+    assert (first.max() - first.min() < 5e-3).all().all()  # two machines measured them
 
 
 @needs_zoo

@@ -64,7 +64,6 @@ def test_processes_that_wait_are_told_from_those_that_compute(start, monkeypatch
     assert watch.look() == 0.0
 
 
-@pytest.mark.slow
 def test_a_process_and_all_that_it_started_are_ended(start):
     pid = start("import time; time.sleep(60)")
     deadline = time.monotonic() + 30

@@ -345,7 +345,6 @@ def test_two_processes_compute_the_loss_of_the_whole_batch(two_processes, name):
         assert torch.allclose(gradient, layer.weight.grad, rtol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["barlow_twins", "supervised"])
 def test_two_processes_train_one_network(two_processes, objective):
     (first, losses), (second, _) = (found[objective] for found in two_processes)
