@@ -51,8 +51,9 @@ print(laboratory.provenance.line)
 #
 # While the demo's networks were trained, each was saved as a
 # [checkpoint](GLOSSARY.md#checkpoint) with its initial weights and after a growing number of steps,
-# and measured; the table of measures lies beside the weights. Where a profile has no such table,
-# networks are measured as they are: untrained (step 0) and trained (step 1 of 1).
+# and measured; the table of measures lies beside the weights, and so do the RDMs of every block at
+# some test images, which are compared here with the participants' regions. Where a profile has no
+# such table, networks are measured as they are: untrained (step 0) and trained (step 1 of 1).
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
@@ -118,7 +119,7 @@ if regions:
 # %% [markdown]
 # The same images in the first participant who has a region of the profile, and the correlation of
 # the two RDMs, which the package's functions confirm. With so few images the number means little;
-# the measure uses all test images.
+# the measure uses many more.
 
 # %%
 if regions and regions.rdms.keys() & spec.regions.keys():

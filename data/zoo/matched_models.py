@@ -3,7 +3,9 @@
 Labels, labels of objects alone, captions, what captions mean, other images' captions, nothing at
 all. Networks of one seed begin with the same weights and see the same images in the same order,
 through the same views (but those that are reported nothing, which need stronger ones). What each
-was at some of its steps is kept until it is measured.
+was at some of its steps is kept until it is measured: what depends on images alone goes into
+``emergence.csv``, and the RDMs of its layers, which any brain that saw the same images can be
+compared with, into ``<name>-rdms.safetensors``.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from data.zoo.training import (
     weights_path,
 )
 from helpers import lab
+from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
 from helpers.config.profile import Profile
 from helpers.core.errors import LabError
@@ -43,10 +46,12 @@ from helpers.core.paths import atomic_write, cache_dir, zoo_dir
 from helpers.matched_models.block_statistics import measure_blocks, with_block_layers
 from helpers.matched_models.study import MatchedModelsStudy
 from helpers.matched_models.training_dynamics import (
-    COLUMNS,
-    BrainRegions,
-    load_regions,
-    measure_checkpoint,
+    RECORDED_COLUMNS,
+    block_rdms,
+    measure_selectivity,
+    rdm_file,
+    recorded_conditions,
+    write_checkpoint_rdms,
 )
 from helpers.networks.architectures import build
 from helpers.networks.network import load_network
@@ -169,30 +174,32 @@ def evaluate_matched_model(name: str, profile: Profile, *, device: torch.device)
 def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) -> None:
     """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
     spec = profile.table("language")
-    study, images, regions = _open_study(profile.name)
+    study, images, cohort = _open_study(profile.name)
     family = name.rpartition("-seed")[0]
     condition = next(condition for condition, model_family in spec.conditions.items()
                      if model_family == family)
-    tables = []
+    conditions = recorded_conditions(cohort)
+    tables, rdms = [], {}
     for step in checkpoint_steps(get_recipe(name), profile.synthetic.diet_train):
         network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step),
                                                  device=device),
                                     spec.layers)
         blocks = measure_blocks(network, study.images, batch_size=profile.batch_size)
-        rows = measure_checkpoint(network, blocks, images, regions, n_best=spec.n_units,
-                                  batch_size=profile.batch_size)
+        rows = measure_selectivity(network, blocks, images, n_best=spec.n_units,
+                                   batch_size=profile.batch_size)
         tables.append(rows.assign(condition=condition, seed=get_entry(name).seed, step=step))
-    update_checkpoint_table(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
+        rdms[step] = block_rdms(network, cohort, conditions, batch_size=profile.batch_size)
+    update_checkpoint_table(pd.concat(tables)[list(RECORDED_COLUMNS)], zoo_dir() / spec.record)
+    write_checkpoint_rdms(zoo_dir() / rdm_file(name), rdms, cohort, conditions)
 
 
 @cache
-def _open_study(profile: str) -> tuple[MatchedModelsStudy, ImageSet, BrainRegions]:
+def _open_study(profile: str) -> tuple[MatchedModelsStudy, ImageSet, Cohort]:
     """Open what all networks are measured with, once."""
     laboratory = lab.open(profile, notebook="zoo")
-    spec = laboratory.profile.table("language")
     study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images,
                                             laboratory.network)
-    return study, laboratory.images(spec.images), load_regions(open_cohort(laboratory), spec)
+    return study, laboratory.images(study.spec.images), open_cohort(laboratory)
 
 
 def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:

@@ -33,9 +33,13 @@ from helpers.matched_models.statistics import (
 )
 from helpers.matched_models.training_dynamics import (
     COLUMNS,
+    KEYS,
     BrainRegions,
     measure_checkpoint,
+    rdm_file,
+    read_checkpoint_rdms,
     read_training_record,
+    similarities,
 )
 from helpers.networks.network import Network
 from helpers.networks.registry import seed_names
@@ -164,15 +168,18 @@ class MatchedModelsStudy:
             Columns ``COLUMNS`` of `helpers.matched_models.training_dynamics`.
         """
         if self.spec.record:
-            return self._read_record(zoo_dir() / self.spec.record)
+            return self._read_record(zoo_dir() / self.spec.record, regions)
         table = self._each_network(None, lambda name: measure_checkpoint(
             self.network(name), self.blocks(name), categories, regions, n_best=self.spec.n_units,
             batch_size=self.batch_size))
         step = (table["condition"] != self.spec.untrained).astype(int)
         return table.assign(step=step)[list(COLUMNS)]
 
-    def _read_record(self, path: Path) -> pd.DataFrame:
-        """Read the zoo's record, which was measured on the images of the demo."""
+    def _read_record(self, path: Path, regions: BrainRegions | None) -> pd.DataFrame:
+        """Read the zoo's record, which was measured on the images of the demo.
+
+        Its RDMs are compared with the responses of this profile's participants.
+        """
         record = read_training_record(path)
         recorded = set(record["domain"])
         if not recorded & set(self.domains):
@@ -184,7 +191,14 @@ class MatchedModelsStudy:
         if not set(self.domains) <= recorded:
             echo(f"{path.name} has no measures of {', '.join(set(self.domains) - recorded)}: "
                  "these domains are left out")
-        return record
+        if regions is None:
+            return record.assign(similarity=np.nan)
+        similarity = pd.concat({
+            (condition, seed, step): similarities(rdms, regions)
+            for condition, seed, name in self.iter_networks() if condition != self.spec.untrained
+            for step, rdms in read_checkpoint_rdms(zoo_dir() / rdm_file(name), regions).items()})
+        return record.set_index(list(KEYS)).join(similarity.rename_axis(KEYS),
+                                                 how="outer").reset_index()
 
     @property
     def _held_out_domains(self) -> np.ndarray:

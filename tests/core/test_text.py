@@ -29,7 +29,7 @@ from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE
 from helpers.core.text import read_lines, read_table, read_text
 from helpers.datasets.fetch import load_source
-from helpers.matched_models.training_dynamics import COLUMNS, read_training_record
+from helpers.matched_models.training_dynamics import RECORDED_COLUMNS, read_training_record
 from helpers.networks.name_embeddings import N_DIMS, RELEASE_FILES, read_name_embeddings
 from helpers.networks.text_encoder import read_vocabulary
 from helpers.networks.weights import read_state_dict
@@ -171,8 +171,8 @@ READERS = {
     "names of Objects365": (lambda r: names(r, RELEASE_FILES[2]),
                             lambda p: read_name_embeddings(p.parent).names),
     "words": (lambda r: written(r, "words.txt", "cat\ndog\n"), read_vocabulary),
-    "moments": (lambda r: written(r, "moments.csv", f"{','.join(COLUMNS)}\n" + ",".join(
-        "1" for _ in COLUMNS) + "\n"), lambda p: read_training_record(p).to_csv()),
+    "moments": (lambda r: written(r, "moments.csv", f"{','.join(RECORDED_COLUMNS)}\n" + ",".join(
+        "1" for _ in RECORDED_COLUMNS) + "\n"), lambda p: read_training_record(p).to_csv()),
     "published scores": (lambda r: published(r, FILES[0]), read_published),
     "published ceilings": (lambda r: published(r, FILES[1]), read_published),
     "regions of voxels": (lambda r: published(r, FILES[2]), read_published),
