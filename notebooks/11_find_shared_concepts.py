@@ -23,6 +23,8 @@ profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 n_cards = 8         # concepts in the figure; as many more are in its supplement, all in the table
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
@@ -32,10 +34,12 @@ from helpers.brains.rois import FAMILIES
 from helpers.concepts import cards as concept_cards
 from helpers.concepts.clustering import centroids as concept_centroids
 from helpers.concepts.clustering import cluster, count_shared
-from helpers.concepts.interpretation import associated_vectors, cross_validated_names
+from helpers.concepts.description import Description
+from helpers.concepts.encoding_weights import fit_encoding_weights, select_alpha
+from helpers.concepts.interpretation import cross_validated_names
 from helpers.concepts.statistics import largest_proportion
-from helpers.concepts.study import ConceptStudy
-from helpers.decoding.study import DecodingStudy
+from helpers.concepts.study import ENCODING, ConceptStudy
+from helpers.decoding.study import DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import effective_dimension, unit
 from helpers.exercises import check
 from helpers.figures import schematic, style
@@ -73,12 +77,8 @@ pd.DataFrame({subject: {"voxels": len(values),
 # The way from images to cards, in one drawing.
 
 # %%
-first_image = dict(zip(*np.unique(cohort.condition_of, return_index=True)))
-
-def images_of(conditions, n=6):
-    return [cohort.stimuli.open(int(first_image[one])) for one in conditions[:n]]
-
-examples = images_of(study.known_conditions, 4)
+shown = Description(study)
+examples = shown.open_images(study.known_conditions[:4])
 print(f"{len(study.known_conditions):,} images have an embedding")
 
 # %%
@@ -187,16 +187,9 @@ table
 # the words of people's captions, that are nearest to it and farthest from it.
 
 # %%
-found, centroids = study.concepts, study.centroids
-order = np.argsort(-found.counts().sum(1), kind="stable")
-most, least = associated_vectors(centroids, space.vectors[study.known_conditions], spec.n_images)
-most, least = study.known_conditions[most], study.known_conditions[least]
-words = np.array(study.words, dtype=object)
-near_words, far_words = (
-    associated_vectors(centroids, space.read(list(words)), spec.n_words) if len(words)
-    else (np.empty((len(centroids), 0), int),) * 2)
-print(f"{len(centroids)} concepts; candidates: {len(study.known_conditions):,} images, "
-      f"{len(words)} words")
+found, sizes, order = study.concepts, shown.sizes, shown.order
+print(f"{found.n_clusters} concepts; candidates: {len(study.known_conditions):,} images, "
+      f"{len(study.words)} words")
 
 # %% [markdown]
 # Images and words say what *CLIP* places near a direction. Independent of CLIP: how well does the
@@ -205,15 +198,7 @@ print(f"{len(centroids)} concepts; candidates: {len(study.known_conditions):,} i
 # ([AUC](GLOSSARY.md#area-under-the-roc-curve); .5 is chance), averaged over participants.
 
 # %%
-labels = study.object_labels()
-mean = labels.groupby(["concept", "object"])[["auc", "auc_clip"]].mean()
-
-def best(concept, column="auc", n=3):
-    if concept not in mean.index.get_level_values(0):
-        return []
-    top = mean.loc[concept][column].sort_values(ascending=False).head(n)
-    return [f"{name} {value:.2f}" for name, value in top.items()]
-
+labels, mean = shown.objects, shown.mean_auc
 print(f"{labels['object'].nunique()} objects, {len(labels):,} areas (concept, object, participant)")
 
 # %% [markdown]
@@ -221,14 +206,7 @@ print(f"{labels['object'].nunique()} objects, {len(labels):,} areas (concept, ob
 # members.
 
 # %%
-roi_overlap, sizes = study.roi_overlap(), found.counts().sum(1)
-cards = pd.DataFrame([{
-    "concept": int(concept), "voxels": int(sizes[concept]),
-    "participants": int((found.counts()[concept] > 0).sum()),
-    "regions": ", ".join(f"{name} {share:.0%}" for name, share in roi_overlap[concept].items()),
-    "objects, by response": ", ".join(best(concept)),
-    "nearest words": ", ".join(words[near_words[concept]][:5]),
-    "farthest words": ", ".join(words[far_words[concept]][:3])} for concept in order])
+cards = shown.table()
 print(f"{len(cards)} concepts, {sizes.sum()} voxels; {(sizes <= 8).sum()} have 8 voxels or fewer")
 cards.set_index("concept")
 
@@ -240,26 +218,20 @@ cards.set_index("concept")
 # outlines of the regions.
 
 # %%
-cortex, expanded = concept_cards.open_cortex(study), found.expanded_counts()
+cortex = concept_cards.open_cortex(study)
+alt = ("One row for each of the largest concepts: a flat map of the cortex with outlines of "
+       "regions and dots for the concept's voxels, bars of voxels by participant, six nearest and "
+       "six farthest images, objects that its voxels discriminate, nearest and farthest words.")
 
-def card(concept):
-    regions = ", ".join(roi_overlap[concept]) or "no named region"
-    return concept_cards.Card(
-        f"{concept}: {regions}", study.vertices(concept), expanded[concept],
-        images_of(most[concept]), images_of(least[concept]), best(concept),
-        words[near_words[concept]][:3], words[far_words[concept]][:3])
+def draw_cards(description, which, alt, tables=None, part=""):
+    figure = style.new_figure(concept_cards.card_height(len(which)), alt)
+    concept_cards.draw_cards(figure, description.cards(which), cortex)
+    style.save_figure(figure, laboratory.provenance, tables, part=part)
 
 print(f"{len(cortex.surfaces)} sheets, {len(cortex.outlines)} outlines of groups of regions")
 
 # %%
-alt = ("One row for each of the largest concepts: a flat map of the cortex with outlines of "
-       "regions and dots for the concept's voxels, bars of voxels by participant, six nearest and "
-       "six farthest images, objects that its voxels discriminate, nearest and farthest words.")
-drawn = order[:n_cards]
-figure = style.new_figure(concept_cards.card_height(len(drawn)), alt)
-concept_cards.draw_cards(figure, [card(concept) for concept in drawn], cortex)
-style.save_figure(figure, laboratory.provenance,
-                          {"cards": cards, "radii": table, "objects": labels})
+draw_cards(shown, order[:n_cards], alt, {"cards": cards, "radii": table, "objects": labels})
 
 # %% [markdown]
 # **Figure 11.** One card a row, of the concepts with most voxels. *Where*: expanded masks of all
@@ -278,12 +250,57 @@ style.save_figure(figure, laboratory.provenance,
 # %%
 rest = order[n_cards:2 * n_cards]
 if len(rest):
-    figure = style.new_figure(concept_cards.card_height(len(rest)), alt.replace("largest", "next"))
-    concept_cards.draw_cards(figure, [card(concept) for concept in rest], cortex)
-    style.save_figure(figure, laboratory.provenance, part="supplement")
+    draw_cards(shown, rest, alt.replace("largest", "next"), part="supplement")
 
 # %% [markdown]
-# ## 6 · Another radius, another concept
+# ## 6 · Each voxel alone (ours)
+#
+# A weight of a decoder is a *filter*: what a voxel adds when all others are known. Voxels that
+# carry the same information share it, so that the more there are of one kind, the less is left in
+# each. **[Encoding weights](GLOSSARY.md#encoding-weights)** turn the regression round: of every
+# voxel $v$ alone, the direction along which it responds most,
+#
+# $$\min_{w_v} \sum_i \lVert x_{iv} - b_v - y_i^\top w_v \rVert^2 + \alpha \lVert w_v \rVert^2$$
+#
+# with $y_i$ the embedding of image $i$ and $x_{iv}$ the mean response to it. The penalty α is that
+# of the smallest leave-one-out error in one half of the training images. First by hand, for three
+# voxels of one participant: centred, $w_v = (Y^\top Y + \alpha I)^{-1} Y^\top x_v$.
+
+# %%
+encoding, trials = replace(study, kind=ENCODING), study.decoding.trials(people[0])
+split = trials.splits[0]
+half, _ = study.decoding.training_pairs(split, TrainingVariant(half=1))
+alpha = select_alpha(space.vectors[half], trials.means(half))
+Y, X = (values - values.mean(0) for values in (
+    space.vectors[split.train].astype(float), trials.means(split.train)[:, :3].astype(float)))
+by_hand = np.linalg.solve(Y.T @ Y + alpha * np.eye(Y.shape[1]), Y.T @ X).T
+helper = fit_encoding_weights(space.vectors[split.train], trials.means(split.train)[:, :3], alpha)
+np.testing.assert_allclose(helper, by_hand, rtol=1e-3, atol=1e-3 * np.abs(by_hand).max())
+print(f"α = {alpha:g}: three voxels' weights by hand and by the helper are the same")
+
+# %% [markdown]
+# Clustered by the same rule, with a radius chosen by the same rule. Notebook 12 compares both with
+# what was planted.
+
+# %%
+encoded = Description(encoding)
+encoding_cards = encoded.table()
+print(f"encoding weights: eps = {encoding.concepts.eps:.2f}, {len(encoding_cards)} concepts; "
+      "effective dimension "
+      f"{np.mean([effective_dimension(unit(one)) for one in encoding.weights.values()]):.1f}, of "
+      f"decoder weights {np.mean([effective_dimension(one) for one in directions.values()]):.1f}")
+encoding_cards.set_index("concept")
+
+# %%
+draw_cards(encoded, encoded.order[:2 * n_cards], alt, {
+    "encoding-cards": encoding_cards, "encoding-objects": encoded.objects}, part="encoding")
+
+# %% [markdown]
+# **Figure 11, encoding weights** (ours). The same cards, of concepts in encoding weights in place
+# of decoder weights.
+
+# %% [markdown]
+# ## 7 · Another radius, another concept
 #
 # The cards are those of one radius. Here, choose the radius, the concept (by rank: 1 has most
 # voxels) and the participant whose voxels the map shows. Watch what merges. Everything is in
@@ -304,7 +321,8 @@ def draw(radius, concept, participant):
         one = np.argsort(-n.sum(1), kind="stable")[concept - 1]
         title += f", rank {concept}: {n[one].sum()} voxels"
         vertices, n_members = concept_cards.member_vertices(study, clusters, one), n[one]
-        nearest = images_of(study.known_conditions[np.argsort(-embeddings @ centre[one])])
+        nearest = shown.open_images(
+            study.known_conditions[np.argsort(-embeddings @ centre[one])])
     return concept_cards.explore_card(
         concept_cards.Card(title, vertices, n_members, nearest), cortex, participant)
 
@@ -313,25 +331,32 @@ explore(draw, {"radius": list(spec.eps), "concept": list(range(1, 9)),
         radius=spec.eps[place], concept=1, participant="all participants")
 
 # %% [markdown]
-# ## 7 · Claims
+# ## 8 · Claims
 #
 # Rules were fixed before this run; earlier trials with another network had been seen.
 
 # %%
 families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-places",
             "characters": "floc-words"}
+
+def largest_share(description, family):
+    share, n = description.study.fraction_in_regions(FAMILIES[family]), description.sizes
+    return [value - 0.5 for value in largest_proportion(*(
+        np.round(values[np.isfinite(share)]).astype(int) for values in (share * n, n)))]
+
+of = ("largest fraction of a concept's members in regions of that domain, minus half, largest "
+      "exact limits of all concepts, corrected for their number")
 rests_on = f"one mean over {study.decoding.spec.training.n_seeds} runs"
 for domain, family in families.items():
-    share = study.fraction_in_regions(FAMILIES[family])
-    largest = largest_proportion(*(np.round(values[np.isfinite(share)]).astype(int)
-                                   for values in (share * sizes, sizes)))
     claims.judge(f"A shared concept lies in the regions of {style.display_name(domain)}",
-                 *(value - 0.5 for value in largest), "above 0",
-                 of="largest fraction of a concept's members in regions of that domain, minus "
-                 "half, largest exact limits of all concepts, corrected for their number",
-                 n=f"{len(sizes)} concepts",
+                 *largest_share(shown, family), "above 0", of=of, n=f"{len(sizes)} concepts",
                  source="SDC figures: faces, bodies, places, words", paper="shown on maps",
                  rests_on=rests_on)
+
+# %%
+claims.intervals("With encoding weights, a concept lies in the regions of each domain", {
+    domain: largest_share(encoded, family) for domain, family in families.items()}, "above 0",
+    of=of, source="beyond the paper: weights of each voxel alone", paper="not tested")
 
 # %%
 top = mean.groupby("concept")["auc"].idxmax() if len(mean) else []
@@ -362,7 +387,7 @@ print(claims.text())
 print(claims.verdicts())
 
 # %% [markdown]
-# ## 8 · What we see, what the paper says, why they differ
+# ## 9 · What we see, what the paper says, why they differ
 #
 # A card is read from three sources: images, words, and held-out responses. The first two are CLIP's
 # alone; only the third shows what the voxels do. Concepts of a few voxels should be read with care,
@@ -383,11 +408,12 @@ no part in it with a mean AUC of {named.groupby("concept")["auc"].mean().mean():
 ({claims.verdict("The object that names")}).""")
 
 # %% [markdown]
-# *Faces, bodies, places and words* are the paper's showpieces. In the demo some dozen regions
-# overlap in what drives them. A decoder splits the weight among voxels that carry the same
-# information, so that the direction of a single voxel is mostly noise. Patches with a drive of
-# their own, and early cortex, keep theirs. NSD has some five times the trials. Whether its face
-# regions are found for that reason, or because faces drive them so strongly, only NSD can say.
+# *Faces, bodies, places and words* are the paper's showpieces. A decoder splits the weight among
+# voxels that carry the same information, so that the direction of a single voxel is mostly noise:
+# it keeps the direction of patches with a drive of their own, and of regions that differ from
+# their neighbours in something that the embedding holds. Encoding weights do not share, and lie in
+# a much narrower cone. NSD has some five times the trials. Whether its face regions are found for
+# that reason, or because faces drive them so strongly, only NSD can say.
 
 # %% tags=["prose"]
 verdicts = {style.display_name(domain): claims.verdict(
@@ -396,7 +422,8 @@ verdicts = {style.display_name(domain): claims.verdict(
 uneven = np.flatnonzero(2 * found.counts().max(1, initial=0) > sizes)
 Markdown("A concept in the regions of a domain: "
          + ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
-         + f". More than half of the voxels of {len(uneven)} of {found.n_clusters} concepts ("
+         + "; with encoding weights, in the regions of each domain: "
+         + claims.verdict("With encoding weights, a concept") + f". More than half of the voxels of {len(uneven)} of {found.n_clusters} concepts ("
          + (", ".join(map(str, uneven)) or "none") + ") lie in one participant.")
 
 # %% [markdown]
@@ -416,7 +443,7 @@ Markdown("A concept in the regions of a domain: "
 Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
-# ## 9 · Exercises
+# ## 10 · Exercises
 #
 # **Read.** Take the table of section 4. Among the concepts that occur in the largest number of
 # participants, which one has the fewest voxels? Return the pair (its number, its voxels).
@@ -443,7 +470,7 @@ check(
            "That one has few voxels, but not in the largest number of participants.":
            pairs["all"],
            "That is the number of voxels of the expanded mask (figure 11); the table counts "
-           "members.": (number, int(expanded[number].sum()) if len(cards) else -1)})
+           "members.": (number, int(found.expanded_counts()[number].sum()) if len(cards) else -1)})
 
 # %% [markdown]
 # **Change.** Cluster the weights again at the same radius with m = 5 in place of 3 (or with the
@@ -493,6 +520,7 @@ def expanded_size(directions, is_member, radius):
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 cases = [(number, concept) for concept in order[:3] for number in (0, len(people) - 1)]
+expanded = found.expanded_counts()
 arguments = [(directions[people[number]], found.labels[number] == concept, found.expansion)
              for number, concept in cases]
 near_centre = lambda d, is_member, radius: float(

@@ -24,6 +24,8 @@ near = 0.8          # cosine from which two centroids count as the same concept
 share = 0.1         # fraction of the held-out images that count as nearest, and as farthest
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
@@ -41,7 +43,7 @@ from helpers.concepts.statistics import (
     recovery,
     two_sided_p,
 )
-from helpers.concepts.study import RADIUS_DRAWS, ConceptStudy
+from helpers.concepts.study import DECODER, ENCODING, ConceptStudy
 from helpers.concepts.suppression import suppression_levels
 from helpers.core.intervals import proportion_interval
 from helpers.decoding.study import DecodingStudy, TrainingVariant
@@ -315,34 +317,27 @@ print(f"{(recovered['recall'] > 0.5).sum()} of {len(recovered)} kinds have a rec
 recovered.round(2)
 
 # %% [markdown]
-# **Filters or patterns?** A weight is a *filter*: what a voxel adds when all others are known. Two
-# voxels with the same information share the weight, and a voxel whose noise cancels that of another
-# has a weight, too. A *pattern* (Haufe et al. 2014) is what a voxel's response goes with: its
-# covariance with the predicted embedding. Clustered in the same way, with a radius by the same
-# rule (from one half of the images), which of the two finds what was planted?
+# **Filters, or each voxel alone?** A weight of a decoder is a *filter*: voxels with the same
+# information share it, and a voxel whose noise cancels that of another has one, too. [Encoding
+# weights](GLOSSARY.md#encoding-weights) (notebook 11, section 6) are of each voxel alone. Clustered
+# in the same way, with a radius by the same rule, which of the two finds what was planted?
 
 # %%
-patterns, of_first_half = study.patterns(), study.patterns(TrainingVariant(half=1))
-radii = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
-settings = {"eps": radii, "min_participants": spec.min_participants}
-by_pattern = cluster(patterns, **settings)
-in_half, *rotations = [[one.n_clusters for one in cluster(values, **settings)] for values in (
-    of_first_half, *(random_rotation_null(of_first_half, seed=number)
-                     for number in range(RADIUS_DRAWS)))]
-best, beyond = stability.select_radius(in_half, np.array(rotations))
-print(f"patterns: {by_pattern[best].n_clusters} concepts at eps = {radii[best]:.2f} (half the "
-      f"images: {beyond[best]:.1f} beyond chance)")
+encoding = replace(study, kind=ENCODING)
+by_encoding = encoding.concepts
+print(f"{ENCODING}: {by_encoding.n_clusters} concepts at eps = {by_encoding.eps:.2f} (half the "
+      f"images: {encoding.selected_radius[1].max():.1f} beyond chance)")
 
 # %% [markdown]
-# They are compared with the ground truth as the weights were.
+# They are compared with the ground truth as the decoders' weights were.
 
 # %%
-recovered_by_pattern = recovery(kinds, by_pattern[best].labels)
-truth["pattern"] = of_planted(by_pattern[best].labels)["label"]
+recovered_by_encoding = recovery(kinds, by_encoding.labels)
+truth["encoding"] = of_planted(by_encoding.labels)["label"]
 graded = truth[truth["in"] > spec.min_participants]
-rand_pattern = stability.agreement([graded["pattern"]], [graded["concept"]]) if known else np.nan
-print(f"adjusted Rand index: patterns {rand_pattern:.2f}, weights {rand:.2f}")
-recovered_by_pattern.round(2)
+rand_encoding = stability.agreement([graded["encoding"]], [graded["concept"]]) if known else np.nan
+print(f"adjusted Rand index: {ENCODING} {rand_encoding:.2f}, {DECODER} {rand:.2f}")
+recovered_by_encoding.round(2)
 
 # %% [markdown]
 # **Suppressed, or only less?** Two kinds of patches respond *least* to writing: one falls below
@@ -375,13 +370,13 @@ evidence = plots.Evidence(
      "half of the\nimages": [float((one > near).mean()) for one in split],
      "one parti-\ncipant alone": single["shared concepts shown"]},
     {"voxels near the\nothers' concept": again["r"], "all voxels": again["r_all"]}, 0.8,
-    by_concept, {"weights": recovered, "patterns": recovered_by_pattern})
+    by_concept, {DECODER: recovered, ENCODING: recovered_by_encoding})
 tables = {"A": pd.DataFrame(vars(persistence)).replace(np.inf, np.nan),
           "B": counts.stack([0, 1], future_stack=True).dropna().rename_axis(
               ["eps", "count of", "result"]).reset_index(name="value"), "C": again.reset_index(),
           "alone": single.reset_index(), "E": levels, "F": truth,
           "recovery": recovered.reset_index(),
-          "recovery-patterns": recovered_by_pattern.reset_index()}
+          "recovery-encoding": recovered_by_encoding.reset_index()}
 print(", ".join(f"{name} {table.shape}" for name, table in tables.items()))
 
 # %%
@@ -505,10 +500,10 @@ claims.claim("Responses against baseline tell suppressed voxels from those that 
 claims.number("concepts", found.n_clusters)
 claims.number("effective dimension", round_numbers(wide, 1))
 claims.number("adjusted Rand index", round_numbers({
-    "weights": rand, "weights, in a concept": rand_inside, "patterns": rand_pattern}, 2))
+    DECODER: rand, f"{DECODER}, in a concept": rand_inside, ENCODING: rand_encoding}, 2))
 for measure in ("recall", "purity"):
     claims.number(measure, {name: round_numbers(table[measure].to_dict(), 2) for name, table in (
-        ("weights", recovered), ("patterns", recovered_by_pattern))})
+        (DECODER, recovered), (ENCODING, recovered_by_encoding))})
 claims.number("found again, r", round_numbers(again.mean().to_dict(), 2))
 
 # %%
@@ -555,8 +550,8 @@ What the others share predicts what the voxels of the one left out respond to: r
 # The ground truth shows what the statistics above cannot: which of the planted concepts are not
 # found. Weights of single voxels are noisy, and CLIP's space hardly separates some of what was planted
 # (food by colour, for one). A planted kind can also merge with early cortex, which was given no
-# kind, and then counts for nothing in the table. Covariances with the prediction (patterns) lie in
-# a much narrower cone than weights.
+# kind, and then counts for nothing in the table. Encoding weights lie in a much narrower cone than
+# decoder weights.
 
 # %% tags=["prose"]
 def found_kinds(table):
@@ -566,9 +561,9 @@ def found_kinds(table):
 Markdown(f"""Planted concepts that all share are found as such: **{claims.verdict("Planted")}**.
 Over their voxels the adjusted Rand index is {rand:.2f}; over the {len(inside)} of {len(graded)}
 that lie in a concept, it is {rand_inside:.2f}. (Near 1, what is found is sorted well; if the first
-is near 0 nevertheless, most is missed.) More than half of the voxels are found of these kinds: by weights,
-{found_kinds(recovered)}; by patterns, {found_kinds(recovered_by_pattern)} (adjusted Rand index
-{rand_pattern:.2f}). What one participant alone has is not called shared:
+is near 0 nevertheless, most is missed.) More than half of the voxels are found of these kinds: by
+decoder weights, {found_kinds(recovered)}; by encoding weights, {found_kinds(recovered_by_encoding)}
+(adjusted Rand index {rand_encoding:.2f}). What one participant alone has is not called shared:
 **{claims.verdict("What one participant")}**; {lonely.sum()} of its {len(private)} voxels lie in a
 concept.""" if known else "Real brains: there is no ground truth to compare with.")
 
@@ -686,8 +681,8 @@ check(
 
 # %% [markdown]
 # **Discuss.** (1) Which of the two null models would you show in a paper, and what could a reader
-# object to it? (2) A filter and a pattern answer different questions. Which of them is "where a
-# concept is"? (3) What would convince you that a concept is shared by *all* people?
+# object to it? (2) Decoder weights and encoding weights answer different questions. Which of
+# them is "where a concept is"? (3) What would convince you that a concept is shared by *all* people?
 #
 # **References.** Efird et al. (2025), arXiv 2405.17663, and its reviews · Haufe et al. (2014),
 # *NeuroImage* 87 (filters and patterns) · Hubert & Arabie (1985), *J Classif* 2 (adjusted Rand).

@@ -244,8 +244,8 @@ def _describe_ground_truth(seed: int) -> dict[str, Any]:
     """Say in words what was planted; the arrays are in ``truth.npz``."""
     return {
         "seed": seed, "columns": list(SEMANTIC_FEATURES), "channels": list(ENERGY_CHANNELS),
-        "regions": {name: {"driven by": domain, "and": others}
-                    for name, (domain, others) in TUNING.items()},
+        "regions": {name: {"driven by": domain, "and by its": kind, "besides": others}
+                    for name, (domain, kind, others) in TUNING.items()},
         "driven by one domain alone": ["aTL-faces"],
         "concepts": {name: {"weights": weights, "participants": list(owners) or "all"}
                      for name, (weights, owners) in CONCEPTS.items()},

@@ -27,33 +27,34 @@ SHARED_NOISE_FRACTION = 0.3
 ROI_LAYOUT: dict[str, tuple[float, float, int]] = {
     "V1v": (.06, .42, 34), "V1d": (.06, .58, 34), "V2v": (.15, .31, 30), "V2d": (.15, .69, 30),
     "V3v": (.23, .21, 26), "V3d": (.23, .79, 26), "hV4": (.33, .16, 28),
-    "OFA": (.36, .40, 24), "FFA-1": (.55, .27, 28), "FFA-2": (.67, .22, 22),
-    "aTL-faces": (.95, .15, 22),
-    "EBA": (.44, .62, 44), "FBA-1": (.60, .10, 22), "FBA-2": (.73, .07, 18),
-    "OPA": (.36, .88, 30), "PPA": (.70, .40, 36), "RSC": (.66, .80, 22),
-    "OWFA": (.44, .27, 22), "VWFA-1": (.47, .08, 26), "VWFA-2": (.62, .36, 18),
+    "OFA": (.36, .40, 12), "FFA-1": (.55, .27, 14), "FFA-2": (.67, .22, 12),
+    "aTL-faces": (.95, .15, 12),
+    "EBA": (.44, .62, 22), "FBA-1": (.60, .10, 12), "FBA-2": (.73, .07, 10),
+    "OPA": (.36, .88, 16), "PPA": (.70, .40, 18), "RSC": (.66, .80, 12),
+    "OWFA": (.44, .27, 11), "VWFA-1": (.47, .08, 13), "VWFA-2": (.62, .36, 10),
 }
 """Region: where its middle lies (posterior to anterior, ventral to dorsal) and its usual size."""
 
 MIN_RF_SD = {"V1": .05, "V2": .08, "V3": .11, "hV4": .16}
 """Smallest receptive field, as a fraction of the image (standard deviation)."""
 
-TUNING: dict[str, tuple[str, dict[str, float]]] = {
-    "OFA": ("faces", {"near face": .5, "turned": .2, "bodies": .15}),
-    "FFA-1": ("faces", {"adult": .25, "bodies": .3, "animal": .2}),
-    "FFA-2": ("faces", {"smiling": .35, "child": .25, "bodies": .35, "animal": .15}),
-    "aTL-faces": ("faces", {}),
-    "EBA": ("bodies", {"limb": .4, "faces": .2, "tool": .1}),
-    "FBA-1": ("bodies", {"whole body": .4, "faces": .35}),
-    "FBA-2": ("bodies", {"whole body": .5, "sitting": .2, "faces": .3}),
-    "OPA": ("scenes", {"built": .3, "open": .25, "many": .15}),
-    "PPA": ("scenes", {"indoor": .3, "deep": .25, "large": .25}),
-    "RSC": ("scenes", {"outdoor": .25, "deep": .35}),
-    "OWFA": ("characters", {"digits": .3, "tool": .1, "objects": .2}),
-    "VWFA-1": ("characters", {"letters": .4, "faces": .1, "objects": .15}),
-    "VWFA-2": ("characters", {"letters": .5, "long text": .3, "objects": .1}),
+TUNING: dict[str, tuple[str, str, dict[str, float]]] = {
+    "OFA": ("faces", "near face", {"turned": .2, "bodies": .1}),
+    "FFA-1": ("faces", "adult", {"bodies": .1, "animal": .2}),
+    "FFA-2": ("faces", "child", {"smiling": .3, "bodies": .1, "animal": .15}),
+    "aTL-faces": ("faces", "", {}),
+    "EBA": ("bodies", "limb", {"faces": .1, "tool": .1}),
+    "FBA-1": ("bodies", "whole body", {"faces": .15}),
+    "FBA-2": ("bodies", "sitting", {"whole body": .3, "faces": .1}),
+    "OPA": ("scenes", "built", {"many": .15}),
+    "PPA": ("scenes", "indoor", {"deep": .25, "large": .1}),
+    "RSC": ("scenes", "open", {"outdoor": .25, "deep": .35}),
+    "OWFA": ("characters", "digits", {"tool": .1, "objects": .1}),
+    "VWFA-1": ("characters", "letters", {"faces": .1, "objects": .1}),
+    "VWFA-2": ("characters", "long text", {"objects": .1}),
 }
-"""Region: the domain that drives it (weight 1), and what else does, on average."""
+"""Region: the domain that drives it, the kind within the domain that drives it as much (weights
+near 1), and what else does, on average. Regions of one domain have directions of their own."""
 
 MISSING_ROIS = {("subj03", "lh", "FBA-1"), ("subj03", "rh", "FBA-1"), ("subj04", "rh", "VWFA-2"),
                 ("subj06", "lh", "VWFA-2"), ("subj06", "rh", "VWFA-2"), ("subj07", "lh", "FBA-2")}
@@ -73,8 +74,11 @@ CONCEPTS: dict[str, tuple[dict[str, float], tuple[str, ...]]] = {
 }
 """Patches outside the regions: weights, and who has them (nobody named: everyone)."""
 
-TUNING_SD = .1
+TUNING_SD = .03
 """Spread of what participants, and vertices within one, respond to besides the common tuning."""
+
+RANDOM_FRACTION = 1 / 7
+"""Of the vertices outside all regions and patches: respond to a mixture like nobody else's."""
 
 N_CONCEPT_VERTICES = 9
 """Vertices of such a patch on each sheet."""
@@ -264,13 +268,14 @@ def _draw_feature_weights(name: str, participant_tuning: NDArray | None,
     elif name == "aTL-faces":
         weights["faces"] = 1.0
     elif name in TUNING:
-        domain, others = TUNING[name]
+        domain, kind, others = TUNING[name]
         for feature, tuning_offset in zip(SEMANTIC_FEATURES, participant_tuning):
             # its own, like nobody else's
             weights[feature] = tuning_offset + rng.normal(0, TUNING_SD)
         weights[domain] = rng.uniform(.7, 1.3)
+        weights[kind] += rng.uniform(.7, 1.3)
         for feature, mean_weight in others.items():
             weights[feature] += mean_weight * rng.gamma(2, .5)  # graded: some much, some hardly
-    elif not name and rng.random() < .5:
+    elif not name and rng.random() < RANDOM_FRACTION:
         weights |= {feature: rng.normal(0, .3) for feature in SEMANTIC_FEATURES}
     return on_grid([weights[feature] for feature in SEMANTIC_FEATURES], PARAMETER_BITS)

@@ -156,8 +156,8 @@ def level_lines(axes: Axes, table: pd.DataFrame) -> None:
 def recall_bars(axes: Axes, recovered: Mapping[str, pd.DataFrame]) -> None:
     """Plot, for each planted kind, the fraction of its voxels in concepts of that name.
 
-    ``recovered``: name -> table of `helpers.concepts.statistics.recovery`, of weights and of
-    patterns.
+    ``recovered``: name -> table of `helpers.concepts.statistics.recovery`, of decoder weights and
+    of encoding weights.
     """
     recall = pd.DataFrame({name: table["recall"] for name, table in recovered.items()})
     recall = recall.sort_values(list(recall)[0], ascending=False, kind="stable")

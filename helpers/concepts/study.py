@@ -1,4 +1,4 @@
-"""A study of shared concepts: decoder weights of a cohort clustered, with null models."""
+"""A study of shared concepts: weights of a cohort's voxels clustered, with null models."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from helpers.concepts.clustering import (
     count_shared,
     expansion_radius,
 )
+from helpers.concepts.encoding_weights import fit_encoding_weights, select_alpha
 from helpers.concepts.interpretation import auc, frequent_words
 from helpers.concepts.nulls import random_rotation_null
 from helpers.concepts.stability import (
@@ -30,10 +31,13 @@ from helpers.concepts.statistics import MaximumTest, maximum_test
 from helpers.config.shared_concepts import ConceptSpec
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
-from helpers.core.digest import code_digest
+from helpers.core.digest import array_digest, code_digest
 from helpers.decoding.study import STANDARD, DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import cosines
 
+DECODER, ENCODING = "decoder weights", "encoding weights"
+"""What is clustered: weights of contrastive decoders, as published, or of regressions of each
+voxel's responses on the embedding (ours)."""
 FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
               "object2vec")
 """Families of regions with which concepts are compared."""
@@ -53,10 +57,13 @@ class ConceptStudy:
     ----------
     decoding : DecodingStudy
     spec : ConceptSpec
+    kind : str
+        `DECODER` or `ENCODING`.
     """
 
     decoding: DecodingStudy
     spec: ConceptSpec
+    kind: str = DECODER
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -64,8 +71,21 @@ class ConceptStudy:
         return tuple(self.decoding.cohort.subjects)
 
     def points(self, variant: TrainingVariant = STANDARD) -> dict[str, NDArray[np.float32]]:
-        """Return the weights of each participant's decoder, (n_voxels, n_dims)."""
-        return {subject: self.decoding.points(subject, variant) for subject in self.subjects}
+        """Return the weights of each participant's voxels, (n_voxels, n_dims)."""
+        weights = self.decoding.points if self.kind == DECODER else self._encoding_weights
+        return {subject: weights(subject, variant) for subject in self.subjects}
+
+    def _encoding_weights(self, subject: str, variant: TrainingVariant) -> NDArray[np.float32]:
+        """Return encoding weights, averaged over splits; one half of the images sets the penalty.
+        """
+        decoding, trials, weights = self.decoding, self.decoding.trials(subject), []
+        for split in trials.splits:
+            first, _ = decoding.training_pairs(split, TrainingVariant(half=1))
+            alpha = select_alpha(decoding.space.vectors[first], trials.means(first))
+            conditions, targets = decoding.training_pairs(split, variant)
+            weights.append(fit_encoding_weights(decoding.space.vectors[targets],
+                                                trials.means(conditions), alpha))
+        return np.mean(weights, axis=0, dtype=np.float32)
 
     def cluster_points(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
         """Return the clusters of some points at every eps of the grid."""
@@ -75,30 +95,13 @@ class ConceptStudy:
 
     @cached_property
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """Each participant's weights, (n_voxels, n_dims)."""
+        """Each participant's weights of all training images, (n_voxels, n_dims)."""
         return self.points()
 
     @cached_property
     def clusters_by_radius(self) -> tuple[Clusters, ...]:
         """Clusters of the weights at every eps."""
         return self.cluster_points(self.weights)
-
-    def patterns(self, variant: TrainingVariant = STANDARD) -> dict[str, NDArray[np.float32]]:
-        """Return the activation patterns of the decoders, (n_voxels, n_dims).
-
-        Weights are filters: they depend on the noise covariance of voxels. Patterns (Haufe et al.
-        2014) are covariances of responses with the predicted embedding over training trials.
-        """
-        patterns = {}
-        for subject in self.subjects:
-            trials, total = self.decoding.trials(subject), 0
-            for split, decoder in zip(trials.splits, self.decoding.decoders(subject, variant)):
-                seen, _ = self.decoding.training_pairs(split, variant)
-                responses = trials.responses[trials.of(seen)]
-                predicted = responses @ decoder.weight.T
-                total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
-            patterns[subject] = total / len(trials.splits)
-        return patterns
 
     @cached_property
     def rotation_null(self) -> Arrays:
@@ -107,13 +110,14 @@ class ConceptStudy:
 
     def _rotation_null(self, variant: TrainingVariant, n_draws: int) -> Arrays:
         points = self.points(variant)
-        draws = [self._count_rotated(points, variant, number) for number in progress(
-            range(n_draws), "randomly rotated weights", n_draws)]
+        digest = [array_digest(values) for values in points.values()]
+        draws = [self._count_rotated(points, digest, number) for number in progress(
+            range(n_draws), f"randomly rotated {self.kind}", n_draws)]
         return {name: np.stack([draw[name] for draw in draws]) for name in draws[0]}
 
-    def _count_rotated(self, points: dict[str, NDArray], variant: TrainingVariant,
+    def _count_rotated(self, points: dict[str, NDArray], digest: list[str],
                        number: int) -> Arrays:
-        parts = {"points": self.decoding.digest(variant), "seed": [self.decoding.seed, number],
+        parts = {"points": digest, "seed": [self.decoding.seed, number],
                  "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
@@ -123,7 +127,7 @@ class ConceptStudy:
 
     @cached_property
     def permutation_null(self) -> Arrays:
-        """Counts of decoders trained with permuted images, each (1, n_eps)."""
+        """Counts of weights that were fitted to permuted images, each (1, n_eps)."""
         permuted = self.cluster_points(self.points(TrainingVariant(permuted=1)))
         return {name: values[None] for name, values in count_shared(permuted).items()}
 
@@ -138,8 +142,8 @@ class ConceptStudy:
     def selected_radius(self) -> tuple[int, NDArray[np.float64]]:
         """Index of the selected eps, and the number of concepts beyond chance at each eps.
 
-        Both are those of decoders of one half of the training images and of rotations of their
-        weights: neither clusters of all images nor the draws that test these have a part in it.
+        Both are those of weights of one half of the training images and of their rotations: neither
+        clusters of all images nor the draws that test these have a part in it.
         """
         half = TrainingVariant(half=1)
         return select_radius([one.n_clusters for one in self.cluster_points(self.points(half))],

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
 from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
-from helpers.core.cache import Arrays, cached, key
+from helpers.core.cache import Arrays, cached
 from helpers.core.console import manual_bar
 from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.decoding.contrastive_decoder import DecoderWeights, fit_decoders
@@ -167,12 +167,6 @@ class DecodingStudy:
                 "space": self.space.key, "min_noise_ceiling": self.spec.min_noise_ceiling,
                 "split": [array_digest(part) for part in vars(split).values()], "seed": self.seed,
                 "trials": code_digest(["helpers.decoding.trials", *defining_modules(self.cohort)])}
-
-    def digest(self, variant: TrainingVariant = STANDARD) -> str:
-        """Return a digest that identifies the weights of all participants' contrastive decoders."""
-        return key(weights=[self._contrast_parts(self.trials(subject), number, variant)
-                            for subject in self.cohort.subjects
-                            for number in range(len(self.trials(subject).splits))])
 
     def ridge(self, subject: str, method: str = RIDGE) -> list[RidgeDecoder]:
         """Return ridge decoders, one for each of the participant's splits.

@@ -1,6 +1,8 @@
-"""A whole study of concepts on tiny NSD files: counts, regions, patterns, percent; its panels."""
+"""A whole study of concepts on tiny NSD files: counts, regions, weights, percent; its panels."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -17,8 +19,10 @@ from helpers.brains.nsd import NSD
 from helpers.brains.surfaces import Surface
 from helpers.concepts import cards, plots
 from helpers.concepts.clustering import count_shared
+from helpers.concepts.description import Description
+from helpers.concepts.encoding_weights import ALPHAS, fit_encoding_weights, select_alpha
 from helpers.concepts.merge_tree import Persistence
-from helpers.concepts.study import ConceptStudy
+from helpers.concepts.study import ENCODING, ConceptStudy
 from helpers.concepts.suppression import p_below_zero, suppression_levels
 from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
@@ -42,7 +46,7 @@ def study(private_module):
         signal = np.nanmean(found.betas, axis=1)[:, :90]
         vectors[found.conditions] = signal @ np.repeat(np.eye(6), 15, axis=0)
     space = EmbeddingSpace("drawn", unit(vectors).astype(np.float32), "0" * 64,
-                           lambda texts: vectors)
+                           lambda texts: vectors[:len(texts)])
     spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8, training=DecoderTraining(
         iterations=150, batch_size=32, learning_rate=1e-2, n_seeds=2))
     decoding = DecodingStudy(cohort, space, spec, 0, torch.device("cpu"))
@@ -84,24 +88,67 @@ def test_the_radius_is_chosen_without_the_draws_and_the_clusters_that_are_tested
     assert beyond.argmax() == place and beyond[place] <= half[place].n_clusters
 
 
+def test_encoding_weights_are_regressions_of_each_voxel_on_the_embedding(study):
+    """Half of the images: weights of these alone; the penalty is set by the first half."""
+    subject, half = study.subjects[1], TrainingVariant(half=2)
+    encoding, trials = replace(study, kind=ENCODING), study.decoding.trials(subject)
+    first, conditions = (study.decoding.training_pairs(trials.splits[0], TrainingVariant(half=n))[0]
+                         for n in (1, 2))
+    x, y = study.decoding.space.vectors[conditions].astype(float), trials.means(conditions)
+    x, y = x - x.mean(0), y - y.mean(0)
+    error = {alpha: leave_one_out_error(study.decoding.space.vectors[first].astype(float),
+                                        trials.means(first).astype(float), alpha)
+             for alpha in ALPHAS}
+    alpha = min(error, key=error.get)
+    by_hand = np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T @ y).T
+    found = encoding.points(half)[subject]
+    assert found.shape == (trials.responses.shape[1], x.shape[1])
+    np.testing.assert_allclose(found, by_hand, atol=1e-4 * np.abs(by_hand).max())
+    assert select_alpha(study.decoding.space.vectors[first], trials.means(first)) == alpha
+
+
+def leave_one_out_error(x, y, alpha) -> float:
+    """Fit without each image in turn."""
+    total = 0.0
+    for row in range(len(x)):
+        rest = np.arange(len(x)) != row
+        mean, y_mean = x[rest].mean(0), y[rest].mean(0)
+        centred = x[rest] - mean
+        weights = np.linalg.solve(centred.T @ centred + alpha * np.eye(x.shape[1]),
+                                  centred.T @ (y[rest] - y_mean))
+        total += (((x[row] - mean) @ weights + y_mean - y[row]) ** 2).sum()
+    return total
+
+
+def test_encoding_weights_find_what_voxels_share_where_decoder_weights_split_it():
+    """Voxels with the same signal and noise of their own, besides one that cancels the noise."""
+    rng = np.random.default_rng(0)
+    images = unit(rng.standard_normal((400, 8)))
+    direction = unit(rng.standard_normal((2, 8)))
+    signal = images @ direction.T
+    responses = np.repeat(signal, 20, axis=1) + .5 * rng.standard_normal((400, 40))
+    weights = unit(fit_encoding_weights(images, responses, select_alpha(images, responses)))
+    cosine = weights @ direction.T
+    assert cosine[:20, 0].min() > .8 and cosine[20:, 1].min() > .8
+    filters = unit(fit_encoding_weights(responses, images, 1.0).T)
+    assert (filters @ direction.T)[:20, 0].mean() < cosine[:20, 0].mean() - .1
+
+
 @pytest.mark.slow
-def test_patterns_of_half_the_images_are_of_these_alone(study):
-    subject, half = study.subjects[1], TrainingVariant(half=1)
-    trials, decoder = study.decoding.trials(subject), study.decoding.decoders(subject, half)[0]
-    conditions, _ = study.decoding.training_pairs(trials.splits[0], half)
-    seen = trials.responses[trials.of(conditions)].astype(float)
-    both = np.cov(seen.T, (seen @ decoder.weight.T).T, bias=True)
-    np.testing.assert_allclose(study.patterns(half)[subject], both[:len(seen.T), len(seen.T):],
-                               atol=1e-4)
-
-
-def test_patterns_are_covariances_with_the_prediction(study):
-    subject = study.subjects[1]
-    trials, decoder = study.decoding.trials(subject), study.decoding.decoders(subject)[0]
-    seen = trials.responses[trials.of(trials.splits[0].train)].astype(float)
-    both = np.cov(seen.T, (seen @ decoder.weight.T).T, bias=True)
-    np.testing.assert_allclose(study.patterns()[subject], both[:len(seen.T), len(seen.T):],
-                               atol=1e-4)
+def test_a_study_of_encoding_weights_has_clusters_nulls_and_cards_of_its_own(study):
+    encoding = replace(study, kind=ENCODING)
+    assert encoding.concepts.n_clusters >= 1
+    assert not np.array_equal(encoding.rotation_null["voxels"], study.rotation_null["voxels"])
+    shown = Description(encoding)
+    table, first = shown.table(), int(shown.order[0])
+    assert table["voxels"].tolist() == sorted(table["voxels"], reverse=True)
+    card, = shown.cards([first])
+    assert list(card.counts) == encoding.concepts.expanded_counts()[first].tolist()
+    assert len(card.nearest) == 6 and len(card.near_words) == 3
+    known = encoding.known_conditions
+    cosine = unit(encoding.decoding.space.vectors[known]) @ encoding.centroids[first]
+    assert shown.images[0][first][0] == known[cosine.argmax()]
+    assert shown.images[1][first][0] == known[cosine.argmin()]
 
 
 @pytest.mark.slow

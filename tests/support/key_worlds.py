@@ -320,7 +320,7 @@ def ridge(w):
 
 def random_rotation_null(w):
     return ConceptStudy(decoding_of(w), w.get("concepts", CONCEPTS))._count_rotated(
-        {}, w.get("variant", TrainingVariant()), w.get("number", 0))
+        {}, [w.get("points", "digest of weights")], w.get("number", 0))
 
 
 def embedded(w):
@@ -402,9 +402,8 @@ SITES: list[tuple[str, Any, dict]] = [
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
      | spec_changes("decoding", DECODING, alphas=(1.0,))),
     ("concepts.study shared", random_rotation_null,
-     DECODES | DECODER_TRAINING | setting(number=1, variant=TrainingVariant(half=1), subjects=(
-        "subj01",)) | spec_changes("concepts", CONCEPTS, eps=(.3,), min_participants=2,
-                                   expansion=.1)),
+     setting(number=1, points="of other weights", seed=1) | spec_changes(
+         "concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
     ("decoding.embedding_space embedded", embedded, NETWORK | SHOWN_IMAGES),
     ("encoding.cohort_responses responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),
     ("encoding.cohort_responses ceilings", ceilings, RESPONSES | setting(
