@@ -144,22 +144,31 @@ def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False)
     return Outcome(status, wall, {stem: read(path) for stem, path in files.items()})
 
 
+def _same_inputs(one: Mapping, other: Mapping) -> bool:
+    """Tell whether two runs used the same data and networks, of those that both name."""
+    one, other = (content["provenance"]["inputs"] for content in (one, other))
+    return all(one[name] == other[name] for name in one.keys() & other.keys())
+
+
 def other_machine(folder: Path, stems: list[str]) -> Outcome:
     """Read what another machine made of the notebooks: files that were copied from it.
 
     Claims are matched by their statements, so that a run of an earlier state can be compared: a
-    notebook, claim or number that it did not have counts as unmoved. Claims that depend on the
-    machine are inconclusive on every machine.
+    notebook, claim or number that it did not have counts as unmoved, and so does a notebook that it
+    ran on other data or networks. Claims that depend on the machine are inconclusive on every
+    machine.
 
     Raises
     ------
     LabError
         If the folder has no file of claims and numbers.
     """
-    found, unknown = {}, 0
+    found, unknown, others = {}, 0, []
     for stem in stems:
         path, committed = folder / f"{stem}.json", read(COMMITTED / f"{stem}.json")
-        if path.is_file():
+        if path.is_file() and not _same_inputs(read(path), committed):
+            others.append(stem)
+        elif path.is_file():
             content, depends = read(path), read(MACHINE_DEPENDENT).get("demo", {}).get(stem, ())
             claims = {claim["statement"]: claim for claim in content["claims"]}
             unknown += sum(claim["statement"] not in claims for claim in committed["claims"])
@@ -173,7 +182,9 @@ def other_machine(folder: Path, stems: list[str]) -> Outcome:
         raise LabError(f"no file of claims and numbers in {folder}",
                        expected="a figures folder of the demo, such as figures/demo",
                        remedy="copy its .json files from the other machine after make figures")
-    echo(f"{folder.name}: {unknown} claims had another wording in that run and are not compared")
+    echo(f"{folder.name}: {unknown} claims had another wording in that run and are not compared"
+         + "".join(f"\n{folder.name}: {stem} was run on other data or networks: not compared"
+                   for stem in others))
     return Outcome(0, math.nan, found)
 
 

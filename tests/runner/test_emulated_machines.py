@@ -70,8 +70,9 @@ def test_a_machine_with_sse_alone_rounds_differently_in_every_library():
 def content(**values) -> dict:
     claims = [{"statement": "faces come first", "run": "r", "verdict": "supported", "mean": 0.5,
                "low": 0.25, "high": 0.75, "rule": "d, 95 % interval above 0"}]
-    return {"claims": claims, "numbers": {"units": {"face": 10, "house": 0.5, "word": None},
-                                          "all": 0.3, **values}}
+    return {"claims": claims, "provenance": {"inputs": {"cohort": "drawn"}},
+            "numbers": {"units": {"face": 10, "house": 0.5, "word": None},
+                        "all": 0.3, **values}}
 
 
 def test_distances_are_measured_and_tolerances_hold_what_was_seen():
@@ -211,6 +212,10 @@ def test_another_real_machine_counts_by_the_statements_of_its_claims(drill, caps
         "demo": {STEM: ["faces come first"]}}
     assert json.loads((recorded / "tolerances.json").read_text()) == {
         STEM: {"all": 0.03, "claims/1/low": 0.15}}
+    (other / f"{STEM}.json").write_text(json.dumps(moved | {
+        "provenance": {"inputs": {"cohort": "drawn before"}}}))
+    assert machines.other_machine(other, [STEM]).found == {}
+    assert f"{STEM} was run on other data or networks" in capsys.readouterr().out
     (drill.folder / "empty").mkdir()
     assert machines.main(["--machines", "--others", str(drill.folder / "empty")]) == 2
     assert "no file of claims and numbers" in capsys.readouterr().err
