@@ -18,17 +18,20 @@ from helpers.figures.style import COLOURS, MARKERS, SEQUENTIAL, TRAINING, displa
 
 CEILING = "0.86"
 RIDGE_COLOUR = TRAINING["regression"]
+CHOSEN_COLOUR = "0.3"
 
 
-def score_by_region(axes: Axes, own: pd.DataFrame, ridge: pd.DataFrame, ceilings: pd.DataFrame,
-                    rois: Sequence[str], domain_by_roi: Mapping[str, str]) -> None:
+def score_by_region(axes: Axes, own: pd.DataFrame, chosen: pd.DataFrame, ridge: pd.DataFrame,
+                    ceilings: pd.DataFrame, rois: Sequence[str],
+                    domain_by_roi: Mapping[str, str]) -> None:
     """Draw each participant's score from a region's own units, beside ridge and the noise ceiling.
 
     Parameters
     ----------
     axes : Axes
-    own, ridge : DataFrame
-        Columns ``roi, subject, score``: of the units of the region's domain, and of whole layers.
+    own, chosen, ridge : DataFrame
+        Columns ``roi, subject, score``: of the units of the region's domain, with the published
+        penalty and with one that is chosen on validation images; and of whole layers.
     ceilings : DataFrame
         Columns ``roi, value``: one noise ceiling a participant; the band spans their range.
     rois : sequence of str
@@ -39,9 +42,11 @@ def score_by_region(axes: Axes, own: pd.DataFrame, ridge: pd.DataFrame, ceilings
     for position, roi in enumerate(rois):
         values = own.loc[own["roi"] == roi, "score"].dropna().to_numpy()
         domain = domain_by_roi.get(roi) or "rest"
-        draw_sample(axes, position - 0.14, values, COLOURS[domain], MARKERS.get(domain, "o"))
-        mean_and_interval(axes, position + 0.24, ridge.loc[ridge["roi"] == roi, "score"].dropna(),
-                          RIDGE_COLOUR, "v")
+        draw_sample(axes, position - 0.22, values, COLOURS[domain], MARKERS.get(domain, "o"))
+        for offset, scores, colour, marker in ((0.12, chosen, CHOSEN_COLOUR, "s"),
+                                               (0.3, ridge, RIDGE_COLOUR, "v")):
+            mean_and_interval(axes, position + offset,
+                              scores.loc[scores["roi"] == roi, "score"].dropna(), colour, marker)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
     axes.set_xlim(-0.5, len(rois) - 0.5)
     label_rois(axes, rois, own.dropna(subset="score").groupby("roi")["subject"].nunique())
@@ -54,6 +59,8 @@ def score_handles() -> list:
                    **grey),
             Line2D([], [], color="k", marker="_", markersize=9, markeredgewidth=1.4, linestyle="",
                    label="mean, 95 % interval"),
+            Line2D([], [], color=CHOSEN_COLOUR, marker="s", markersize=4, linestyle="",
+                   label="own units, penalty chosen"),
             Line2D([], [], color=RIDGE_COLOUR, marker="v", markersize=4, linestyle="",
                    label="ridge on whole layers"),
             Patch(facecolor=CEILING, label="noise ceilings")]

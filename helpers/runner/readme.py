@@ -37,7 +37,7 @@ EXPECTED, REPLICATES, COUNTS, ALL_CLAIMS = ("expected numbers", "what replicates
 HEADLINES = (
     ("01", "A network trained by contrast, without labels, has units selective"),
     ("02", "A lesion impairs the classes of its own domain more"),
-    ("03", "Pre-identified units predict their region"),
+    ("03", "Pre-identified units predict their region, in both"),
     ("04", "Categories are more separable in deeper layers"),
     ("05", "Contrastive fine-tuning makes early regions more predictable"),
     ("05", "Contrastive fine-tuning does better than regression (as published"),

@@ -27,10 +27,12 @@ def test_every_participant_is_a_dot_and_the_region_states_their_number(axes):
     own = pd.DataFrame({"roi": "PPA", "subject": list("abc"), "score": [0.2, 0.4, np.nan]})
     ridge = own.assign(score=[0.5, 0.7, 0.6])
     ceilings = pd.DataFrame({"roi": ["PPA", "PPA"], "value": [0.8, 0.9]})
-    plots.score_by_region(axes, own, ridge, ceilings, ["PPA"], {"PPA": "scenes"})
+    chosen = own.assign(score=[0.3, 0.5, 0.4])
+    plots.score_by_region(axes, own, chosen, ridge, ceilings, ["PPA"], {"PPA": "scenes"})
     assert axes.lines[0].get_ydata().tolist() == [0.2, 0.4]
     assert axes.lines[1].get_ydata() == pytest.approx([0.3])
-    assert axes.lines[2].get_ydata() == pytest.approx([0.6])
+    assert axes.lines[2].get_ydata() == pytest.approx([0.4])
+    assert axes.lines[3].get_ydata() == pytest.approx([0.6])
     assert axes.get_xticklabels()[0].get_text() == "PPA\nn = 2"
 
 
