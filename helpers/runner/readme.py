@@ -147,8 +147,9 @@ def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     return (f"**Numbers to expect.** Figure 01: units selective for one of five domains are "
             f"{shares}; for one of the four core domains {trained:.1%} of fc6's units, and "
             f"{untrained:.1%} without training. Its claims: {_closing(first)}. "
-            f"All {len(runs['demo'])} notebooks: {_closing(rows)}. Verdicts are the same on every "
-            "machine; numbers agree to [measured tolerances](docs/same_verdicts.md).")
+            f"All {len(runs['demo'])} notebooks: {_closing(rows)}. Verdicts should be the same on "
+            "every machine, and numbers agree to tolerances ([what was measured]"
+            "(docs/same_verdicts.md)).")
 
 
 def _closing(rows: Iterable[ClaimRow]) -> str:
