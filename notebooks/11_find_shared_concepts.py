@@ -396,14 +396,14 @@ print(claims.verdicts())
 # all images.
 
 # %% tags=["prose"]
-differ = [str(concept) for (concept, _), same in zip(top, agree) if not same]
+differ = ", ".join(str(concept) for (concept, _), same in zip(top, agree) if not same)
+mislead = (f" In the others ({differ}) the images on the card and the responses of the voxels "
+           "differ: the images alone would mislead." if differ else "")
 Markdown(f"""At eps = {eps:.2f} there are {found.n_clusters} concepts, of which
 {(sizes <= 8).sum()} have 8 voxels or fewer; rotated weights give
 {chance["concepts"][:, place].mean():.1f} on average. The object that a concept's voxels
 discriminate best is among CLIP's three best in {sum(agree)} of {len(agree)} concepts (that this is
-more than half: {claims.verdict("What a concept's")}). In the others
-({", ".join(differ) or "none"}) the images on the card and the responses of the voxels differ:
-the images alone would mislead. A name that comes from the other participants fits the one who had
+more than half: {claims.verdict("What a concept's")}).{mislead} A name that comes from the other participants fits the one who had
 no part in it with a mean AUC of {named.groupby("concept")["auc"].mean().mean():.2f}
 ({claims.verdict("The object that names")}).""")
 
