@@ -470,7 +470,8 @@ for line, name, statistic, letters in ((0, "veUnivar", "univariate", "AB"),
                                        (1, "veRSA", "rsa", "CD")):
     left, right = rows[line].subgridspec(1, 2, width_ratios=[2.5, 1], wspace=0.28).subplots()
     plots.score_by_region(left, *(table[table["metric"] == name]
-                                  for table in (contrastive, standardised, ridge)), ceilings[ceilings["statistic"] == statistic], spec.rois, domain_by_roi)
+                                  for table in (contrastive, standardised, ridge)),
+                          ceilings[ceilings["statistic"] == statistic], spec.rois, domain_by_roi)
     plots.gains_by_rival(right, gains[name])
     plots.label_scores(left, right, name, letters)
 
@@ -506,16 +507,16 @@ style.save_figure(figure, laboratory.provenance, {
 
 # %% [markdown]
 # **Figure 03.** **A, C** Score of each region from the contrastive network's units of its own
-# domain, on test images, in the layer that was selected on validation: dots are participants
-# (n under each region), bars their mean and 95 % interval (Student's *t*), colours the domain.
-# Squares: the same units with a penalty on the scale of a correlation, chosen on validation (section
-# 7); triangles: ridge on whole layers; mean and 95 % interval. Grey band: range of the participants'
-# noise ceilings. A fit in which every weight is zero predicts nothing and scores 0. **B, D** Gain
-# over each rival, averaged over the regions that both predict: dots are participants, bars mean and
-# 95 % interval. **E, F** Mean score of every pool of units in its best layer, on test images;
-# colour: as a fraction of the region's best pool; framed: the region's own domain. **G** Score of
-# the own pool minus the mean of the other pools: lines are participants, large markers means;
-# filled: sparse positive; open: OLS. The stamp says whether the data are REAL or SYNTHETIC.
+# domain, on test images, in the layer that was selected on validation: dots are participants (n
+# under each region), bars their mean and 95 % interval (Student's *t*), colours the domain.
+# Squares: the same units with a penalty on the scale of a correlation, chosen on validation
+# (section 7); triangles: ridge on whole layers; mean and 95 % interval. Grey band: range of the
+# participants' noise ceilings. A fit in which every weight is zero predicts nothing and scores 0.
+# **B, D** Gain over each rival, averaged over the regions that both predict: dots are participants,
+# bars mean and 95 % interval. **E, F** Mean score of every pool of units in its best layer, on test
+# images; colour: as a fraction of the region's best pool; framed: the region's own domain. **G**
+# Score of the own pool minus the mean of the other pools: lines are participants, large markers
+# means; filled: sparse positive; open: OLS. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # **The supplement** shows every predictor in every region (A, B), the own pool against the others

@@ -616,9 +616,12 @@ more than specific ones is **{claims.verdict("A pooled network forgets")}**.""")
 # %% [markdown]
 # Controls say what forgetting is *not*. A network that is trained on **shuffled** responses has
 # nothing to gain: whatever it loses is not the price of a gain. Regression shows whether another
-# objective, with its own head or with the same one, would have kept more. (The published matrices
-# of 2023, in which regression lost most, used other rates and budgets for the two.) None of these
-# comparisons was made with an equivalence bound: an inconclusive one does not show equality.
+# objective, with its own head or with the same one, would have kept more. Each is trained at the
+# rate at which it predicts best (notebook 05): a larger rate goes farther from the pretrained
+# network, so that this compares methods as they would be used, not losses at equal steps. (In the
+# published matrices of 2023 regression lost most, with other rates and budgets for the two.) None
+# of these comparisons was made with an equivalence bound: an inconclusive one does not show
+# equality.
 
 # %% tags=["prose"]
 verdicts = {claim.statement: claim.verdict for claim in claims.claims}

@@ -481,8 +481,7 @@ Markdown("\n".join(f"- {measure}: the sign flips with the image, *{flips[measure
 # has seen nearly the whole image, and its place means little.
 #
 # Our demo differs from the paper in size, in the number of voxels (some thirty a region, not
-# hundreds) and in what is forgotten: fine-tuning costs many of the classes (notebook 08), so "the
-# true class" is often not what the network would say.
+# hundreds) and in accuracy: "the true class" is often not what the network would say.
 
 # %% tags=["prose"]
 size = "{} x {}".format(*cam.shape)

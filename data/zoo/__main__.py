@@ -6,7 +6,8 @@
 
 Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
 readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``. Of the matched models
-(``demo-resnet-...``) also what they were on their way, ``data/zoo/emergence.csv``.
+(``demo-resnet-...``) also what they were on their way, ``data/zoo/emergence.csv`` and
+``<name>-rdms.safetensors``.
 """
 
 from __future__ import annotations
