@@ -308,7 +308,8 @@ draw_cards(encoded, encoded.order[:2 * n_cards], alt, {
 
 # %%
 centres = [concept_centroids(study.weights, one) for one in study.clusters_by_radius]
-embeddings = unit(space.vectors[study.known_conditions])
+known = study.known_conditions
+embeddings = unit(space.vectors[known])
 print(f"{sum(map(len, centres))} concepts at {len(centres)} radii")
 
 # %%
@@ -321,8 +322,7 @@ def draw(radius, concept, participant):
         one = np.argsort(-n.sum(1), kind="stable")[concept - 1]
         title += f", rank {concept}: {n[one].sum()} voxels"
         vertices, n_members = concept_cards.member_vertices(study, clusters, one), n[one]
-        nearest = shown.open_images(
-            study.known_conditions[np.argsort(-embeddings @ centre[one])])
+        nearest = shown.open_images(known[np.argsort(-embeddings @ centre[one])])
     return concept_cards.explore_card(
         concept_cards.Card(title, vertices, n_members, nearest), cortex, participant)
 

@@ -708,7 +708,7 @@ _ = check(faces_percent, within[shown], hint="faces divided by the sum of the ro
     "This is the percentage of all units: divide by the units that are selective.":
         100 * means[shown][target_set],
     "This is the row of another condition.":
-        within[spec.vision if spec.language else spec.untrained],
+        within[(spec.targets or spec.vision) if spec.language else spec.untrained],
     "The last block alone: this is the mean over all blocks.": within["all"],
     "Faces divided by all, not by all others.": np.nan_to_num(100 * means[shown][target_set] / max(
         means[shown].sum() - means[shown][target_set], 1e-9))})

@@ -509,8 +509,9 @@ Markdown(f"""That training makes the block more similar to the domains' regions 
 **{claims.verdict("Stages grow like")}**, that it ends more similar to them than to the early region
 **{claims.verdict("The last stage is more like")}**, and that it stays below one participant's
 similarity to the others **{claims.verdict("Stages stay below")}**. After training, ρ with the
-domains' regions (mean) and with the early region: {at_the_end}; the mean noise ceiling of the
-domains' regions is {ceiling:.3f}.""")
+domains' regions (mean) and with the early region: {at_the_end}. Noise ceilings: {ceiling:.3f} (mean
+of the domains' regions) and {noise_ceilings.get(training_dynamics.EARLY, np.nan):.3f} (early). The
+claims compare ρ as it is, not as a fraction of these.""")
 
 # %% [markdown]
 # The order may differ during training: where was the block more similar to the early region?

@@ -35,7 +35,7 @@ def test_every_network_of_the_zoo_has_a_card_and_every_file_a_network():
     assert set(demo_networks()) == named
     assert {re.sub("-seed.$", "", name) for name in RECORD} <= named
     for path in zoo_dir().glob("*.safetensors"):
-        assert re.sub("(-seed.|-readout|-text)$", "", path.stem) in named
+        assert re.sub("(-seed.(-rdms)?|-readout|-text)$", "", path.stem) in named
 
 
 def test_accuracies_are_those_of_the_record():
