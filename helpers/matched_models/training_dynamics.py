@@ -74,6 +74,11 @@ class BrainRegions:
                               for i, row in enumerate(rows)]))
 
     @cached_property
+    def image_digest(self) -> torch.Tensor:
+        """Digest of the pixels of the test conditions, as a record of RDMs holds it."""
+        return _image_digest(self.cohort, self.test_conditions)
+
+    @cached_property
     def ranks(self) -> dict[str, NDArray[np.float64]]:
         """Ranks of ``rdms``, each participant's with mean 0 and length 1."""
         return {domain: _standard_ranks(rows) for domain, rows in self.rdms.items()}
@@ -264,8 +269,7 @@ def read_checkpoint_rdms(path: Path, regions: BrainRegions) -> dict[int, dict[st
         raise LabError(f"no {path}", expected="RDMs of a network during training",
                        remedy="make zoo trains the demo networks again and writes them")
     tensors = read_state_dict(path)
-    if not torch.equal(tensors.pop("images", torch.empty(0)),
-                       _image_digest(regions.cohort, regions.test_conditions)):
+    if not torch.equal(tensors.pop("images", torch.empty(0)), regions.image_digest):
         raise LabError(f"{path} holds RDMs of other images than participants of "
                        f"{regions.cohort.name} saw", expected="RDMs of the same images",
                        remedy="leave the key 'record' out of the profile's table [language]: "
