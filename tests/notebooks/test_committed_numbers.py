@@ -35,6 +35,15 @@ def test_this_machine_agrees_with_the_committed_run(stem):
     assert compare_numbers(committed, found, read(TOLERANCES).get(stem, {})) == []
 
 
+def test_committed_notebooks_were_made_from_the_same_data():
+    """A notebook that was left out when the demo was published again names other data."""
+    digests: dict[str, dict[str, str]] = {}
+    for stem in STEMS:
+        for name, digest in read(COMMITTED / f"{stem}.json")["provenance"]["inputs"].items():
+            digests.setdefault(name, {})[stem] = digest
+    assert {name: found for name, found in digests.items() if len(set(found.values())) > 1} == {}
+
+
 def test_tolerances_belong_to_committed_numbers():
     assert TOLERANCES.is_file(), "record them: python benchmarks/machines.py --record"
     for stem, allowed in read(TOLERANCES).items():
