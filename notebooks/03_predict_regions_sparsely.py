@@ -916,7 +916,8 @@ smallest_alpha = None    # a penalty, in the units of spec.alpha
 
 # %% tags=["solution"]
 smallest_alpha = (x.T @ y / len(y)).max()
-assert not sparse_positive_by_hand(x, y, smallest_alpha).any()
+assert sparse_positive_by_hand(x, y, 0.999 * smallest_alpha).any()
+assert not sparse_positive_by_hand(x, y, 1.001 * smallest_alpha).any()
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
