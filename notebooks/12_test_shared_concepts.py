@@ -480,15 +480,11 @@ claims.interval("Planted concepts that all share are found as such", np.array(in
 
 # %%
 private = truth[truth["in"] == 1]
-lonely = private[private["label"] >= 0].groupby("label").size()
-of_cluster = {label: int(found.counts()[label].sum()) for label in lonely.index}
-shares = {f"concept {label}": tuple(value - 0.5 for value in (
-    k / of_cluster[label], *proportion_interval(k, of_cluster[label])))
-          for label, k in lonely.items()}
-print(f"{lonely.sum()} of {len(private)} voxels that one participant alone has lie in a concept")
+k, n = int((private["label"] >= 0).sum()), len(private)
+fraction = np.array([k / n if n else np.nan, *proportion_interval(k, n)]) - 0.5
+print(f"{k} of {n} voxels that one participant alone has lie in a concept")
 claims.intervals("What one participant alone has is not called shared",
-                 shares or ({"no concept": (-0.5,) * 3} if known else {}), "below 0",
-                 of="its share of every concept that holds some of it, minus half, exact",
+                 {"in a concept": tuple(fraction)}, "below 0", of="fraction of its voxels in any concept, minus half, exact",
                  **against)
 
 # %%

@@ -164,7 +164,7 @@ def noun_phrase(thing: dict, rng: np.random.Generator) -> str:
     return PHRASE_BUILDERS.get(str(thing.get("kind")), _object)(thing, rng)
 
 
-def _location_phrase(main: dict, background: dict | None, rng: np.random.Generator) -> str:
+def location_phrase(main: dict, background: dict | None, rng: np.random.Generator) -> str:
     """Say where the main thing is, where that is known."""
     kind = str((background or {}).get("kind", main.get("background", "")))
     if kind in PLACES:
@@ -179,7 +179,7 @@ def _build_sentence(main: dict, others: list[dict], background: dict | None,
     if others and rng.random() < 0.75:
         other = others[int(rng.integers(len(others)))]
         phrase += f" {_choose(rng, JOINERS)} {noun_phrase(other, rng)}"
-    where = _location_phrase(main, background, rng) if rng.random() < 0.7 else ""
+    where = location_phrase(main, background, rng) if rng.random() < 0.7 else ""
     sentence = _choose(rng, FRAMES).format(phrase + (f" {where}" if where else ""))
     return sentence[0].upper() + sentence[1:] + "."
 

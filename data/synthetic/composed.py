@@ -6,6 +6,8 @@ with people's faces and bodies, writing, and objects in it, near or far, overlap
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +46,9 @@ class ComposedImage(NamedTuple):
     items: list[Latents]
 
 
-def _compose_background(rng: np.random.Generator, seed: int,
-                        size: int) -> tuple[Image.Image, list[Latents]]:
+def compose_background(rng: np.random.Generator, seed: int,
+                       size: int) -> tuple[Image.Image, list[Latents]]:
+    """Draw a place, or a plain ground; return it with the latents of the place, if it is one."""
     if rng.random() < SCENE_PROBABILITY:
         kind = scenes.KINDS[rng.integers(len(scenes.KINDS))]
         latents = sample("scenes", {"kind": kind}, rng)
@@ -58,9 +61,11 @@ def _compose_background(rng: np.random.Generator, seed: int,
                                          size, rng), rng, strength=.7), []
 
 
-def add_item(rng: np.random.Generator, image: Image.Image, relative_size: float) -> Latents:
+def add_item(rng: np.random.Generator, image: Image.Image, relative_size: float,
+             probabilities: Mapping[str, float] = MappingProxyType(DOMAIN_PROBABILITIES)
+             ) -> Latents:
     """Draw one thing and lay it onto the image; return its latents and where it is."""
-    domain = str(rng.choice(list(DOMAIN_PROBABILITIES), p=list(DOMAIN_PROBABILITIES.values())))
+    domain = str(rng.choice(list(probabilities), p=list(probabilities.values())))
     module = DOMAINS[domain]
     latents = sample(domain, {"kind": module.KINDS[rng.integers(len(module.KINDS))]}, rng)
     item_image = draw(latents, max(24, round(image.width * min(1.0, relative_size + .2))))
@@ -84,7 +89,7 @@ def compose_image(*, rng: np.random.Generator, seed: int, size: int) -> Composed
     size : int
         Side, pixels.
     """
-    image, items = _compose_background(rng, seed, size)
+    image, items = compose_background(rng, seed, size)
     min_items = 0 if items else 1
     n_items = int(rng.choice(np.arange(5), p=[.14, .3, .28, .18, .1])) or min_items
     # Far things are small and painted first.

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_val_predict
+from torch import Tensor
 
+from data.synthetic.captioned import GROUP_SIZE
+from data.synthetic.cohort import compose_images
+from data.synthetic.depicted import SEMANTIC_FEATURES
+from data.synthetic.participants import CONCEPTS, TUNING
 from data.zoo.training import (
     N_FIRST_STEPS,
     TRAINING_IMAGE_SETS,
@@ -27,7 +36,7 @@ from helpers.datasets.prepare import ensure_available
 from helpers.decoding.retrieval import retrieval_ranks
 from helpers.decoding.vectors import effective_dimension, unit
 from helpers.networks.architectures import build
-from helpers.networks.clip import load_clip
+from helpers.networks.clip import ClipModel, load_clip
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry
 from helpers.networks.text_encoder import Vocabulary, read_vocabulary
@@ -42,10 +51,15 @@ WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2,
                                  hue=0.02, jitter=0.8, grey=0.0)
 """Weak changes: captions tell colours, and where things stand."""
 
-RECIPES = {"demo-clip": TrainingRecipe("clip", epochs=16, batch_size=256, learning_rate=2e-3,
-                               weight_decay=1e-2, temperature=0.07, augmentation=WEAK_AUGMENTATION)}
+RECIPES = {"demo-clip": TrainingRecipe(
+    "clip", epochs=9, batch_size=256, learning_rate=2e-3, weight_decay=1e-2, temperature=0.07,
+    augmentation=replace(WEAK_AUGMENTATION, size=64), group_size=GROUP_SIZE)}
+CONTEXT = 64
+"""Words of a caption that are read: captions name up to four items."""
 CLIP_IMAGE_SETS = ("captioned", "diet")
 """Image sets of the profile that the encoders learn from; of the diet, not its validation part."""
+COMPOSED_STREAM, N_COMPOSED = 23, 3000
+"""Of composed images that no other set has, from which `planted_r2` is measured."""
 N_RETRIEVAL_QUERIES = 1000
 """Validation images of the diet that look for their first caption."""
 
@@ -69,7 +83,8 @@ def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int,
     network_entry = get_entry(name)
     image = build(network_entry.architecture, network_entry.options, seed=seed)
     text, words, record = train_clip(image, captioned, RECIPES[name], seed=seed, words=words,
-                                     width=network_entry.options["projector"][-1], **settings)
+                                     width=image.fc.out_features, context=CONTEXT, layers=0,
+                                     **settings)
     return image, text, words, record
 
 
@@ -101,18 +116,14 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
     -------
     dict
         The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` images that
-        no training saw, the shares whose caption is the nearest, and among the ten nearest; and the
-        effective dimension of their embeddings about their mean.
+        no training saw, the shares whose caption is the nearest, and among the ten nearest; the
+        effective dimension of their embeddings about their mean; and how well embeddings of new
+        composed images tell what drives the simulated brains (`planted_r2`).
     """
     clip = load_clip(load_network(get_entry(name), weights_path(name), device=device),
                      weights_path(name), zoo_dir())
-    view = clip.image.preprocessing
     queries = _retrieval_queries(profile)
-    with torch.inference_mode():
-        image_embeddings = torch.cat([clip.image.model(resize_and_normalise(part.to(device),
-                                                                            Augmentation(
-            size=view.crop, mean=view.mean, std=view.std))).cpu()
-                                      for part in queries.images.split(256)]).numpy()
+    image_embeddings = _embed(clip, queries.images, device)
     rank = retrieval_ranks(image_embeddings, clip.embed_texts(
         [image_captions[0] for image_captions in queries.captions]),
                            np.arange(len(queries)))
@@ -123,7 +134,48 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
             "retrieval": {"n": len(queries),
                           "top 1": round(float((rank == 1).mean()), 4),
                           "top 10": round(float((rank <= 10).mean()), 4)},
-            "effective dimension": round(effective_dimension(centred_embeddings), 2)}
+            "effective dimension": round(effective_dimension(centred_embeddings), 2),
+            "planted R2": planted_r2(clip, seed=profile.seed, device=device)}
+
+
+def _embed(clip: ClipModel, images: Tensor, device: torch.device) -> NDArray[np.float32]:
+    view = clip.image.preprocessing
+    view = Augmentation(size=view.crop, mean=view.mean, std=view.std)
+    with torch.inference_mode():
+        return torch.cat([clip.image.model(resize_and_normalise(part.to(device), view)).cpu()
+                          for part in images.split(256)]).numpy()
+
+
+def planted_r2(clip: ClipModel, *, seed: int, device: torch.device) -> dict[str, float]:
+    """Measure how much of what drives the simulated brains is a linear function of embeddings.
+
+    Returns
+    -------
+    dict
+        Feature of `data.synthetic.depicted` that drives a region or a patch -> cross-validated R²
+        of ridge regression on the embeddings of ``N_COMPOSED`` composed images.
+    """
+    composed = compose_images(N_COMPOSED, stream=COMPOSED_STREAM, seed=seed, size=96,
+                              label="composing images")
+    vectors = unit(_embed(clip, torch.from_numpy(composed.pixels).permute(0, 3, 1, 2), device))
+    driving = {feature for weights, _ in CONCEPTS.values() for feature in weights}
+    driving |= {feature for domain, kind, _ in TUNING.values() for feature in (domain, kind)}
+    columns = [name for name in SEMANTIC_FEATURES if name in driving]
+    features = composed.semantic_features[:, [SEMANTIC_FEATURES.index(name) for name in columns]]
+    return dict(zip(columns, linear_r2(vectors, features).round(2).tolist()))
+
+
+def linear_r2(vectors: NDArray, features: NDArray) -> NDArray[np.float64]:
+    """Return the five-fold cross-validated R² of each feature, ridge regression on vectors.
+
+    Parameters
+    ----------
+    vectors : array, shape (n_images, n_dims)
+    features : array, shape (n_images, n_features)
+    """
+    predicted = cross_val_predict(RidgeCV(np.logspace(-3, 2, 6)), vectors, features,
+                                  cv=KFold(5, shuffle=True, random_state=0))
+    return r2_score(features, predicted, multioutput="raw_values")
 
 
 def reproduce_clip_losses(name: str, captioned: CaptionedImages, *, seed: int) -> list[float]:
@@ -131,7 +183,7 @@ def reproduce_clip_losses(name: str, captioned: CaptionedImages, *, seed: int) -
 
     As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
-    words = read_vocabulary(zoo_dir() / get_entry(name).text.words)
+    words = read_vocabulary(zoo_dir() / get_entry(name).text.words, context=CONTEXT)
     subset = captioned.first(2 * RECIPES[name].batch_size)
     *_, record = train_demo_clip(name, subset, seed=seed, words=words, steps=N_FIRST_STEPS,
                                  mixed_precision=False)

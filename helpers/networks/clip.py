@@ -100,14 +100,19 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
         text_encoder = build_open_clip_text_encoder(architecture, network.entry.options, state)
         return _build_clip_model(network, text_encoder.to(device),
                                  lambda texts: tokenize_open_clip(architecture, texts))
-    words = read_vocabulary(folder / text_entry.words)
     state = read_state_dict(folder / text_entry.file)
-    text_encoder = TextEncoder(len(words), context=words.context,
-                               output=state["project.weight"].shape[0]
-                               if "project.weight" in state else 1)
+    words = read_vocabulary(folder / text_entry.words, context=_n_rows(state, "places"))
+    layers = {key.split(".")[2] for key in state if key.startswith("encoder.layers.")}
+    text_encoder = TextEncoder(len(words), context=words.context, layers=len(layers),
+                               output=_n_rows(state, "project.weight"))
     load_weights(text_encoder, state,
                  f"{folder / text_entry.file} does not fit the words in {text_entry.words}")
     return _build_clip_model(network, text_encoder.to(device), words.tokens)
+
+
+def _n_rows(state: dict[str, Tensor], key: str) -> int:
+    """Return the first size of a tensor, 1 where it is absent: `load_weights` then names it."""
+    return len(state[key]) if key in state else 1
 
 
 def _build_clip_model(network: Network, text_encoder: nn.Module,

@@ -81,8 +81,8 @@ def build_vocabulary(texts: Iterable[str], min_count: int) -> Vocabulary:
                                    if n >= min_count and word[0].isalpha())))
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
-    """Read one word a line.
+def read_vocabulary(path: Path, *, context: int = 24) -> Vocabulary:
+    """Read one word a line; of a caption, ``context`` words are read.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     if not words:
         raise LabError(f"no words in {path}", expected="one word a line",
                        remedy="make zoo trains the demo networks again")
-    return Vocabulary(tuple(words))
+    return Vocabulary(tuple(words), context)
 
 
 class TextEncoder(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +100,7 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
 
 def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int,
                seed: int,
-               words: Vocabulary | None = None, layers: int = 1,
+               words: Vocabulary | None = None, context: int = 24, layers: int = 1,
                device: torch.device | str = "cpu",
                steps: int | None = None, mixed_precision: bool | None = None,
                on_step: StepCallback
@@ -120,6 +120,8 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
         As for `helpers.training.loop.train`.
     words : Vocabulary, optional
         By default learned from the captions.
+    context : int
+        Words of a caption that are read, where the words are learned.
     layers : int
         Of the text encoder.
 
@@ -127,8 +129,9 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
     -------
     TextEncoder, Vocabulary, Record
     """
-    words = words or build_vocabulary((caption for image_captions in captioned.captions
-                                       for caption in image_captions), MIN_WORD_COUNT)
+    words = words or replace(build_vocabulary((caption for image_captions in captioned.captions
+                                               for caption in image_captions), MIN_WORD_COUNT),
+                             context=context)
     tokens = words.tokens([caption for image_captions in captioned.captions
                            for caption in image_captions])
     with torch.random.fork_rng(devices=[]):

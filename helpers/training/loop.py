@@ -52,6 +52,8 @@ class TrainingRecipe:
     temperature : float
         SimCLR: temperature. CLIP: the first one; it is learned.
     augmentation : Augmentation
+    group_size : int
+        So many neighbouring images come into the same batch: images that are hard to tell apart.
     """
 
     objective: Literal["barlow_twins", "simclr", "clip", "targets", "supervised"]
@@ -63,8 +65,13 @@ class TrainingRecipe:
     lam: float = 0.0051
     temperature: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
+    group_size: int = 1
 
     def __post_init__(self) -> None:
+        if self.group_size < 1 or self.batch_size % self.group_size:
+            raise LabError(f"a recipe has groups of {self.group_size} images in batches of "
+                           f"{self.batch_size}", expected="whole groups in a batch",
+                           remedy="correct the recipe")
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
             raise LabError(f"a recipe has {self.epochs} epochs of batches of {self.batch_size} "
                            f"at learning rate {self.learning_rate}",
@@ -235,10 +242,11 @@ def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int,
                 steps: int | None) -> Iterator[Tensor]:
     """Yield the rows of each batch: the same in every process, each image once per epoch."""
     order = torch.Generator().manual_seed(seed)
-    n_batches = n_images // recipe.batch_size
+    n_batches, within = n_images // recipe.batch_size, torch.arange(recipe.group_size)
     n_remaining = recipe.epochs * n_batches if steps is None else steps
     for _ in range(recipe.epochs):
-        shuffled = torch.randperm(n_images, generator=order)
+        groups = torch.randperm(n_images // recipe.group_size, generator=order)
+        shuffled = (groups[:, None] * recipe.group_size + within).flatten()
         yield from shuffled.split(recipe.batch_size)[:min(n_batches, n_remaining)]
         n_remaining = max(0, n_remaining - n_batches)
 

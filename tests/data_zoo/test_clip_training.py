@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from data.synthetic.captioned import COUNT_PHRASES, compose_captioned_image
+from data.synthetic.captioned import COUNT_PHRASES, GROUP_SIZE, compose_captioned_group
 from data.synthetic.captioned_files import write_captioned
+from data.synthetic.captions import get_nouns
 from data.zoo import clip_training
 from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
@@ -96,24 +97,50 @@ def captioned_folder(tmp_path_factory):
                            processes=2)
 
 
-def test_captions_count_and_tell_what_is_there():
-    for index in range(30):
-        one = compose_captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
-        again = compose_captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
-        assert len(set(one.captions)) == 5 and one.captions == again.captions
-        assert any(number in line.lower() for line in one.captions
-                   for numbers in COUNT_PHRASES for number in numbers)
+def composed_group(index: int) -> list:
+    return compose_captioned_group(rng=np.random.default_rng(index), seed=0, size=48)
+
+
+def test_captions_name_and_count_every_item():
+    for index in range(20):
+        for one, again in zip(composed_group(index), composed_group(index)):
+            assert len(set(one.captions)) == 5 and one.captions == again.captions
+            things = [item for item in one.items if item["role"] == "item"]
+            for line in one.captions[:3]:
+                assert all(any(noun in line.lower() for noun in get_nouns(thing))
+                           for thing in things)
+            assert any(number in one.captions[3].lower()
+                       for number in COUNT_PHRASES[len(things) - 1])
+
+
+def test_images_of_a_group_show_one_scene_with_at_most_one_other_item():
+    for index in range(10):
+        first, *others = composed_group(index)
+        for other in others:
+            assert len(other.items) == len(first.items)
+            n_changed = sum(a != b for a, b in zip(first.items, other.items))
+            assert n_changed == 1
+            difference = np.abs(np.asarray(first.image, int) - np.asarray(other.image, int)).max(-1)
+            box = next(b["box"] for a, b in zip(first.items, other.items) if a != b)
+            old = next(a["box"] for a, b in zip(first.items, other.items) if a != b)
+            inside = np.zeros_like(difference, bool)
+            for left, top, width, height in (box, old):
+                inside[max(0, int(48 * top) - 2):int(48 * (top + height)) + 3,
+                       max(0, int(48 * left) - 2):int(48 * (left + width)) + 3] = True
+            assert difference[~inside].max(initial=0) == 0 and difference.any()
 
 
 @pytest.mark.slow
 def test_captioned_images_are_the_same_whatever_the_processes(captioned_folder, tmp_path):
-    write_captioned(tmp_path / "few", seed=0, n_images=45, processes=1)
+    write_captioned(tmp_path / "few", seed=0, n_images=44, processes=1)
     few, many = read_captioned_images([tmp_path / "few"]), read_captioned_images([captioned_folder])
-    assert torch.equal(few.images, many.images[:45]) and few.captions == many.captions[:45]
+    assert torch.equal(few.images, many.images[:44]) and few.captions == many.captions[:44]
     assert len(read_captioned_images([captioned_folder],
-                                     exclude_prefix="composed/composed_0000")) == len(many) - 9
+                                     exclude_prefix="composed/composed_00000")) == len(many) - 9
     with pytest.raises(LabError, match="captions.json"):
         read_captioned_images([tmp_path])
+    with pytest.raises(LabError, match=f"a multiple of {GROUP_SIZE}"):
+        write_captioned(tmp_path / "odd", seed=0, n_images=45)
 
 
 @pytest.mark.slow
@@ -135,6 +162,15 @@ def test_training_the_towers_again_begins_as_recorded(captioned_folder):
     losses = clip_training.reproduce_clip_losses(NAME, read_captioned_images([captioned_folder]),
                                                  seed=RECORD["seed"])
     assert losses == pytest.approx(RECORD["rehearsal_losses"], rel=2e-2)
+
+
+def test_explained_variance_is_that_of_new_images():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((400, 6))
+    features = np.column_stack([vectors @ rng.standard_normal(6), rng.standard_normal(400)])
+    features[:, 0] += rng.normal(0, features[:, 0].std(), 400)  # half of the variance is noise
+    of_signal, of_noise = clip_training.linear_r2(vectors, features)
+    assert of_signal == pytest.approx(.5, abs=.08) and -.1 < of_noise < .02
 
 
 @pytest.fixture(scope="module")

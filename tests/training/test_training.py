@@ -259,7 +259,8 @@ def test_weights_decay_and_vectors_do_not():
         assert torch.equal(one, other) == (one.ndim <= 1), name
 
 
-def test_each_epoch_shows_each_image_once():
+@pytest.mark.parametrize("group_size", [1, 4])
+def test_each_epoch_shows_each_image_once_and_each_batch_whole_groups(group_size):
     """An image of one brightness each, nothing random: what the network saw can be read off."""
     shown = []
 
@@ -274,17 +275,21 @@ def test_each_epoch_shows_each_image_once():
             return x.mean((2, 3)) @ self.weight
 
     images = torch.arange(32, dtype=torch.uint8)[:, None, None, None].expand(32, 3, 8, 8)
-    recipe = TrainingRecipe("supervised", epochs=2, batch_size=8,
+    recipe = TrainingRecipe("supervised", epochs=2, batch_size=8, group_size=group_size,
                             augmentation=replace(NEUTRAL, size=8))
     train(Watch(), images, torch.zeros(32, dtype=torch.long), recipe, seed=0,
           mixed_precision=False)
     assert sorted(shown[:32]) == sorted(shown[32:]) == list(range(32))
-    assert shown[:32] != shown[32:]
+    assert shown[:32] != shown[32:] and shown[:32] != list(range(32))
+    groups = torch.tensor(shown).view(-1, group_size) // group_size
+    assert (groups == groups[:, :1]).all()
 
 
 def test_bad_recipes_and_broken_networks_are_named():
     with pytest.raises(LabError, match="a recipe has 0 epochs"):
         TrainingRecipe("simclr", epochs=0)
+    with pytest.raises(LabError, match="groups of 3 images in batches of 32"):
+        TrainingRecipe("clip", epochs=1, batch_size=32, group_size=3)
     with pytest.raises(LabError, match="64 images, batches of 256"):
         learn(TrainingRecipe("simclr", epochs=1))
     model = AlexNetGN(**SMALL)
