@@ -52,7 +52,7 @@ WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2,
 """Weak changes: captions tell colours, and where things stand."""
 
 RECIPES = {"demo-clip": TrainingRecipe(
-    "clip", epochs=9, batch_size=256, learning_rate=2e-3, weight_decay=1e-2, temperature=0.07,
+    "clip", epochs=15, batch_size=256, learning_rate=2e-3, weight_decay=1e-2, temperature=0.07,
     augmentation=replace(WEAK_AUGMENTATION, size=64), group_size=GROUP_SIZE)}
 CONTEXT = 64
 """Words of a caption that are read: captions name up to four items."""

@@ -227,7 +227,7 @@ def compute_fold_scores_of(K: Kernel, y: NDArray, folds: Sequence[NDArray],
     """
     pairs = list(combinations(range(len(folds)), 2)) if inner_folds else []
     held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
-    predict = _fit_held_out(K, held_out, alphas, max_components)
+    predict = fit_held_out(K, held_out, alphas, max_components)
     parts: list[list[FoldScores]] = []
     for first in range(0, y.shape[1], VOXELS_AT_ONCE):
         y_part = y[:, first:first + VOXELS_AT_ONCE]
@@ -255,9 +255,14 @@ def _score_folds(predicted: Sequence[NDArray], y: NDArray, folds: Sequence[NDArr
     return FoldScores(outer, inner)
 
 
-def _fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float],
-                  max_components: int) -> Callable[[NDArray], list[NDArray[np.float64]]]:
-    """Decompose what predicts each set of rows from all others; return the prediction."""
+def fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float] = ALPHAS,
+                 max_components: int = MAX_COMPONENTS
+                 ) -> Callable[[NDArray], list[NDArray[np.float64]]]:
+    """Decompose what predicts each set of rows from all others; return the prediction.
+
+    It maps y (n_conditions, n_voxels) to an array (n_alphas, n_rows, n_voxels) for each set;
+    arguments are those of `predict_ridge`.
+    """
     if len(K) - 1 <= max_components:
         decomposed = _eigh_centred(K)
         return lambda y: _predict_from_one(decomposed, y, held_out, alphas)
@@ -268,22 +273,16 @@ def _fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float
     return lambda y: [fit.predict(y, alphas) for fit in fits]
 
 
-def predict_held_out(K: Kernel, y: NDArray, held_out: Sequence[NDArray], *,
-                     alphas: Sequence[float] = ALPHAS) -> list[NDArray[np.float64]]:
+def _predict_from_one(decomposed: tuple[Kernel, Kernel], y: NDArray, held_out: Sequence[NDArray],
+                      alphas: Sequence[float]) -> list[NDArray[np.float64]]:
     r"""Predict sets of rows from all others, by one decomposition for all sets and penalties.
 
     Ridge with an intercept is a linear smoother: on all rows, :math:`y - \hat y = R y` with
     :math:`R = V \alpha (\Lambda + \alpha)^{-1} V'`, of the centred Gram matrix's eigenvectors V
-    and eigenvalues, the constant vector left out. Without the rows
-    F, the residual *there* is :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for
-    sets of rows; Cook & Weisberg 1982). Arguments as of `predict_ridge`; all components are used.
-    Returns an array (n_alphas, n_rows, n_voxels) for each set of rows.
+    and eigenvalues, the constant vector left out. Without the rows F, the residual *there* is
+    :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for sets of rows; Cook &
+    Weisberg 1982). Returns an array (n_alphas, n_rows, n_voxels) for each set of rows.
     """
-    return _predict_from_one(_eigh_centred(K), y, held_out, alphas)
-
-
-def _predict_from_one(decomposed: tuple[Kernel, Kernel], y: NDArray, held_out: Sequence[NDArray],
-                      alphas: Sequence[float]) -> list[NDArray[np.float64]]:
     values, vectors = decomposed
     y = np.asarray(y, np.float64)
     centred = _like(vectors, y - y.mean(0))
