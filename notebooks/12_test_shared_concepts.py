@@ -325,8 +325,7 @@ recovered.round(2)
 # %%
 encoding = replace(study, kind=ENCODING)
 by_encoding = encoding.concepts
-print(f"{ENCODING}: {by_encoding.n_clusters} concepts at eps = {by_encoding.eps:.2f} (half the "
-      f"images: {encoding.selected_radius[1].max():.1f} beyond chance)")
+print(f"{ENCODING}: {by_encoding.n_clusters} concepts at eps = {by_encoding.eps:.2f}")
 
 # %% [markdown]
 # They are compared with the ground truth as the decoders' weights were.
@@ -560,7 +559,7 @@ that lie in a concept, it is {rand_inside:.2f}. (Near 1, what is found is sorted
 is near 0 nevertheless, most is missed.) More than half of the voxels are found of these kinds: by
 decoder weights, {found_kinds(recovered)}; by encoding weights, {found_kinds(recovered_by_encoding)}
 (adjusted Rand index {rand_encoding:.2f}). What one participant alone has is not called shared:
-**{claims.verdict("What one participant")}**; {lonely.sum()} of its {len(private)} voxels lie in a
+**{claims.verdict("What one participant")}**; {k} of its {n} voxels lie in a
 concept.""" if known else "Real brains: there is no ground truth to compare with.")
 
 # %% [markdown]

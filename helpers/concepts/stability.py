@@ -14,24 +14,33 @@ from helpers.decoding.vectors import cosines, unit
 from helpers.rsa.dissimilarity import pearson
 
 
-def select_radius(n_clusters: Sequence[int], n_null: NDArray) -> tuple[int, NDArray[np.float64]]:
-    """Return the radius with the largest number of clusters in excess of the null.
+MAX_FRACTION_BY_CHANCE = 0.05
+"""Of the voxels in shared concepts at the selected radius, as many may be there by chance."""
+
+
+def select_radius(n_voxels: Sequence[int], n_null: NDArray) -> tuple[int, NDArray[np.float64]]:
+    """Return the largest radius at which hardly any voxel is in a shared cluster by chance.
 
     Parameters
     ----------
-    n_clusters : sequence of int, length n_eps
-        Of the data.
+    n_voxels : sequence of int, length n_eps
+        In shared clusters of the data (`helpers.concepts.clustering.count_shared`), at increasing
+        radii.
     n_null : array, int, shape (n_nulls, n_eps)
+        The same of null data.
 
     Returns
     -------
     int
-        Index into the grid of radii; the first one of equal values.
+        Index into the grid of radii: the last at which the null's mean is at most
+        ``MAX_FRACTION_BY_CHANCE`` of the data's number; 0 where there is none.
     array, float64, shape (n_eps,)
-        Number of clusters minus its mean under the null.
+        The null's mean as a fraction of the data's number; NaN where that is 0.
     """
-    excess = np.asarray(n_clusters, float) - np.asarray(n_null, float).mean(0)
-    return int(np.argmax(excess)), excess
+    n_voxels = np.asarray(n_voxels, float)
+    by_chance = np.asarray(n_null, float).mean(0) / np.where(n_voxels > 0, n_voxels, np.nan)
+    allowed = np.flatnonzero(by_chance <= MAX_FRACTION_BY_CHANCE)
+    return int(allowed[-1]) if len(allowed) else 0, by_chance
 
 
 def agreement(labels: Sequence[NDArray], truth: Sequence[NDArray]) -> float:

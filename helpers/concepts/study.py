@@ -140,14 +140,14 @@ class ConceptStudy:
 
     @cached_property
     def selected_radius(self) -> tuple[int, NDArray[np.float64]]:
-        """Index of the selected eps, and the number of concepts beyond chance at each eps.
+        """Index of the selected eps, and the fraction of voxels by chance at each eps.
 
         Both are those of weights of one half of the training images and of their rotations: neither
         clusters of all images nor the draws that test these have a part in it.
         """
         half = TrainingVariant(half=1)
-        return select_radius([one.n_clusters for one in self.cluster_points(self.points(half))],
-                             self._rotation_null(half, RADIUS_DRAWS)["concepts"])
+        return select_radius(count_shared(self.cluster_points(self.points(half)))["voxels"],
+                             self._rotation_null(half, RADIUS_DRAWS)["voxels"])
 
     @property
     def concepts(self) -> Clusters:

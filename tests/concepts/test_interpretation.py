@@ -108,11 +108,12 @@ def test_turning_keeps_the_pooled_covariance():
     np.testing.assert_allclose(*moments, atol=.05 * moments[0].max())
 
 
-def test_the_radius_is_where_most_are_beyond_chance():
-    place, beyond = select_radius([2, 9, 9, 1], np.array([[0, 1, 5, 1],
-                                                          [0, 1, 3, 1]]))
-    assert place == 1 and beyond.tolist() == [2, 8, 5, 0]
-    assert select_radius([3, 3], np.zeros((1, 2)))[0] == 0
+def test_the_radius_is_the_largest_with_few_voxels_by_chance():
+    place, by_chance = select_radius([0, 40, 100, 200], np.array([[0, 0, 4, 19], [0, 2, 6, 21]]))
+    assert place == 2
+    np.testing.assert_allclose(by_chance, [np.nan, .025, .05, .1])
+    assert select_radius([3, 3], np.zeros((1, 2)))[0] == 1
+    assert select_radius([3, 3], np.ones((1, 2)))[0] == select_radius([0, 0], np.zeros((1, 2)))[0] == 0
 
 
 def test_what_everyone_shares_is_found_without_one():

@@ -196,6 +196,15 @@ def test_the_committed_towers_match_images_and_captions_that_they_never_saw(clip
     assert seen.shape == said.shape == (120, 128) and (place <= 10).mean() > 0.5
 
 
+@pytest.mark.slow
+@needs_zoo
+def test_the_record_says_what_embeddings_tell_of_what_is_planted(clip, monkeypatch):
+    monkeypatch.setattr(clip_training, "N_COMPOSED", 1000)
+    found = clip_training.planted_r2(clip, seed=0, device=torch.device("cpu"))
+    assert found == pytest.approx(RECORD["planted R2"], abs=0.12)
+    assert min(found[name] for name in ("faces", "scenes", "indoor", "natural")) > 0.8
+
+
 @needs_zoo
 def test_a_network_without_a_tower_that_reads_is_refused(clip):
     alone = load_network(get_entry("demo-untrained"), zoo_dir() / get_entry("demo-untrained").file)
