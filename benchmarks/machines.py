@@ -109,11 +109,14 @@ class Outcome:
         Seconds so far, earlier runs that were continued included.
     found : dict of str to dict
         Notebook -> content of its file of claims and numbers.
+    drilled : bool
+        Whether the notebooks were run here, as this machine.
     """
 
     status: int
     wall: float
     found: dict[str, dict]
+    drilled: bool = True
 
 
 def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False) -> Outcome:
@@ -185,7 +188,7 @@ def other_machine(folder: Path, stems: list[str]) -> Outcome:
     echo(f"{folder.name}: {unknown} claims had another wording in that run and are not compared"
          + "".join(f"\n{folder.name}: {stem} was run on other data or networks: not compared"
                    for stem in others))
-    return Outcome(0, math.nan, found)
+    return Outcome(0, math.nan, found, drilled=False)
 
 
 def read(path: Path) -> dict | list:
@@ -271,11 +274,14 @@ def record_machine_dependent(outcomes: Mapping[str, Outcome], stems: list[str]) 
 
 
 def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
-    """Write the tolerances of the notebooks that every machine has run; keep those of others."""
+    """Write the tolerances of the notebooks that every machine has run; keep those of others.
+
+    Runs on other real machines count where they have a notebook, and need not have it.
+    """
     kept = read(TOLERANCES)
     for stem in stems:
         runs = [outcome.found[stem] for outcome in outcomes.values() if stem in outcome.found]
-        if len(runs) < len(outcomes):
+        if any(stem not in outcome.found for outcome in outcomes.values() if outcome.drilled):
             echo(f"{stem}: not every machine has made it, its tolerances stay as they were")
             continue
         kept[stem] = measured(read(COMMITTED / f"{stem}.json"), runs)
