@@ -13,7 +13,6 @@ from helpers.concepts.clustering import centroids, cluster
 from helpers.decoding.vectors import cosines, unit
 from helpers.rsa.dissimilarity import pearson
 
-
 MAX_FRACTION_BY_CHANCE = 0.05
 """Of the voxels in shared concepts at the selected radius, as many may be there by chance."""
 
