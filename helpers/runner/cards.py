@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
@@ -112,7 +113,7 @@ def _images(table: Mapping, entries: list[dict]) -> str:
 def _architecture(name: str, table: Mapping) -> str:
     options = ", ".join(f"{key} {value}" for key, value in table.get("options", {}).items())
     files = sorted(path for path in zoo_dir().glob(f"{name}*.safetensors")
-                   if path.stem == name or path.stem.startswith((f"{name}-seed", f"{name}-text")))
+                   if re.fullmatch(rf"{re.escape(name)}(-seed\d+|-text)?", path.stem))
     sizes = ", ".join(dict.fromkeys(f"{count_weights(path) / 1e6:.2f} million numbers in float16, "
                                     f"{format_size(path.stat().st_size)}" for path in files))
     seeds = f", {len(files)} seeds" if "seeds" in table and files else ""

@@ -89,3 +89,9 @@ def test_numbers_of_the_data_card_are_those_of_the_code():
     assert f"{default(write_faces_diet, 'n_identities')} face identities" in text
     assert f"has {default(write_localizer, 'n_per_category')} grey images" in text
     assert f"{len(ROI_LAYOUT)} kinds of regions" in text
+
+
+def test_files_that_are_no_networks_are_not_counted_as_seeds():
+    for name, table in demo_networks().items():
+        if "seeds" in table and table["objective"] != "none":
+            assert f", {table['seeds']} seeds" in cards._architecture(name, table)
