@@ -30,6 +30,7 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
+        distributed.barrier()  # a process that leaves earlier can abort another one
     finally:
         distributed.destroy_process_group()
 
