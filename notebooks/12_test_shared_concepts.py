@@ -483,8 +483,8 @@ k, n = int((private["label"] >= 0).sum()), len(private)
 fraction = np.array([k / n if n else np.nan, *proportion_interval(k, n)]) - 0.5
 print(f"{k} of {n} voxels that one participant alone has lie in a concept")
 claims.intervals("What one participant alone has is not called shared",
-                 {"in a concept": tuple(fraction)}, "below 0", of="fraction of its voxels in any concept, minus half, exact",
-                 **against)
+                 {"in a concept": tuple(fraction)}, "below 0",
+                 of="fraction of its voxels in any concept, minus half, exact", **against)
 
 # %%
 claims.claim("Responses against baseline tell suppressed voxels from those that respond less",

@@ -258,11 +258,8 @@ def _score_folds(predicted: Sequence[NDArray], y: NDArray, folds: Sequence[NDArr
 def fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float] = ALPHAS,
                  max_components: int = MAX_COMPONENTS
                  ) -> Callable[[NDArray], list[NDArray[np.float64]]]:
-    """Decompose what predicts each set of rows from all others; return the prediction.
-
-    It maps y (n_conditions, n_voxels) to an array (n_alphas, n_rows, n_voxels) for each set;
-    arguments are those of `predict_ridge`.
-    """
+    """Decompose what predicts each set of rows from all others; return the prediction: it maps y
+    (n_conditions, n_voxels) to an array (n_alphas, n_rows, n_voxels) for each set of rows."""
     if len(K) - 1 <= max_components:
         decomposed = _eigh_centred(K)
         return lambda y: _predict_from_one(decomposed, y, held_out, alphas)
