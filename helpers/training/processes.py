@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 from collections.abc import Iterator
@@ -27,10 +28,12 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
+    # Optimizers import torch._dynamo. Imported while there is a group, it keeps the group's threads
+    # (torch 2.14), and one that holds a Python object when the interpreter ends aborts the process.
+    importlib.import_module("torch._dynamo")
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
-        distributed.barrier()  # a process that leaves earlier can abort another one
     finally:
         distributed.destroy_process_group()
 

@@ -53,13 +53,21 @@ def losses_of(objective: str) -> tuple[float, ...]:
                  mixed_precision=False).losses
 
 
+def group_threads() -> list[str]:
+    """Return the names of this process's threads that serve a process group (Linux alone)."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
+
+
 def main(target: Path, objectives: list[str]) -> None:
-    """Train by each objective; the first process writes what each step lost."""
+    """Train by each objective; the first process writes what each step lost, and its threads."""
     torch.set_num_threads(1)
     with process_group(torch.device("cpu")):
         losses = {objective: losses_of(objective) for objective in objectives}
+        threads = group_threads()
     if not process_rank():
-        target.write_text(json.dumps(losses), encoding="utf-8")
+        found = {"losses": losses, "threads": threads, "threads_left": group_threads()}
+        target.write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ OBJECTIVES = ["barlow_twins", "simclr", "clip", "targets", "supervised"]
 
 @pytest.fixture(scope="module")
 def under_torchrun(tmp_path_factory):
-    """Losses of each objective, from two processes that torchrun started."""
+    """Losses of each objective and threads, from two processes that torchrun started."""
     target = tmp_path_factory.mktemp("torchrun") / "losses.json"
     paths = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone",
@@ -35,7 +35,13 @@ def under_torchrun(tmp_path_factory):
 def test_two_processes_have_the_loss_curve_of_one(under_torchrun, objective):
     alone = losses_of(objective)
     assert len(alone) == 12 and np.ptp(alone) > 1e-3
-    np.testing.assert_allclose(under_torchrun[objective], alone, rtol=2e-4)
+    np.testing.assert_allclose(under_torchrun["losses"][objective], alone, rtol=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed by Linux alone")
+def test_no_thread_of_a_process_group_outlives_it(under_torchrun):
+    assert under_torchrun["threads"] and not under_torchrun["threads_left"]
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
