@@ -313,20 +313,54 @@ all_names = [style.display_name(d) for d in all_domains]
 pd.DataFrame(deficit_r, all_names, all_names).round(2)
 
 # %% [markdown]
-# ## 8 · The figure
+# ## 8 · Too few units, or shared features?
+#
+# The domains differ in their number of selective units. Where a lesion does not impair its own
+# classes most, it may be too small; or its units carry features that other classes need as well.
+# So every domain now loses the *same number* of units: in each layer, the given fraction with the
+# largest mean *t* (a published variant; authors' `lesioning.py`). If small lesions were the reason,
+# own classes would be impaired more than others as the fraction grows.
+
+# %%
+equal_fractions = (0.02, 0.05, 0.1)
+equal = {f: study.lesion_network(classifier, localizer_result, images, method=method, fraction=f,
+                                 n_random=0, **size) for f in equal_fractions}
+equal_effects = {f: {d: study.own_class_effects(lesioned, by_class, spec.top_k, d, seed=seed)[0]
+                     for d in core} for f, lesioned in equal.items()}
+size_table = pd.DataFrame([
+    {"fraction": f, "domain": d, "value": 100 * test.value, "low": 100 * test.low,
+     "high": 100 * test.high} for f, tests in equal_effects.items() for d, test in tests.items()])
+size_table.pivot(index="domain", columns="fraction", values="value").loc[core].rename(
+    style.display_name).round(1)
+
+# %% [markdown]
+# And whose classes does each lesion impair? The mean deficit by domain of the classes, for the
+# middle fraction. A lesion whose features are its own has its largest number on the diagonal.
+
+# %%
+fraction_shown = equal_fractions[len(equal_fractions) // 2]
+impaired = 100 * equal[fraction_shown].compute_deficits(spec.top_k, by_class)[0, rows]
+class_domains = [d for d in dict.fromkeys([*core, *by_class.domains]) if d in by_class.domains]
+by_domain = pd.DataFrame(impaired, core, by_class.domains).T.groupby(level=0).mean().T[class_domains]
+by_domain.rename(style.display_name).rename(columns=style.display_name).round(1)
+
+# %% [markdown]
+# ## 9 · The figure
 #
 # First row: one scatter for each lesion. The deficits of panels A and C are drawn as changes, as
 # published: downwards is impaired.
 
 # %%
-figure = style.new_figure(8.3, alt="""Six panels. A: scatter plots, one for each lesion, of
+figure = style.new_figure(10.1, alt="""Eight panels. A: scatter plots, one for each lesion, of
     the change of accuracy of every class against the activation of the silenced units. B: images of
     the most impaired classes. C: bars of the change in each lesion's most impaired classes, under
     every lesion and under random lesions. D: matrix of correlations between deficit profiles.
     E: the correlation of A through the layers, with random units at its side. F: deficit of own
-    minus other classes, with intervals, for every network.""")
-figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.25, 0.72, 1.35, 1.4], hspace=0.55,
-                                  left=0.085, right=0.97, top=0.92, bottom=0.085)
+    minus other classes, with intervals, for every network. G: the same when every domain loses
+    equally many units, by their fraction. H: matrix of mean deficits, lesions by domains of
+    classes.""")
+figure_rows = figure.add_gridspec(5, 1, height_ratios=[1.25, 0.72, 1.35, 1.4, 1.3], hspace=0.58,
+                                  left=0.085, right=0.97, top=0.935, bottom=0.075)
 scatters = figure_rows[0].subgridspec(1, len(core), wspace=0.16).subplots(sharey=True)
 for axes, domain, row, probe_set in zip(scatters, core, rows, main.most_impaired):
     plots.deficit_scatter(axes, activation[0, row], -100 * deficit[0, row], domain,
@@ -364,6 +398,17 @@ for axes, letter, x in zip([*middle, *bottom], "CDEF", (-0.09, -0.3, -0.13, -0.1
     style.panel_letter(axes, letter, x=x)
 
 # %% [markdown]
+# Fifth row: equally many units of every domain.
+
+# %%
+last = figure_rows[4].subgridspec(1, 2, width_ratios=[1, 1.2], wspace=0.42).subplots()
+plots.effects_by_size(last[0], size_table, core)
+plots.deficits_by_domain(last[1], by_domain)
+last[1].set_title(f"deficit (points), {fraction_shown:.0%} of the units of each layer")
+for axes, letter, x in zip(last, "GH", (-0.17, -0.24)):
+    style.panel_letter(axes, letter, x=x)
+
+# %% [markdown]
 # Every number that is drawn is also written to a table, one for each panel.
 
 # %%
@@ -378,7 +423,9 @@ c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
 d_table = pd.DataFrame(deficit_r, all_domains, all_domains).reset_index(names="lesion").melt(
     "lesion", var_name="other lesion", value_name="r")
 style.save_figure(figure, laboratory.provenance, {
-    "A": a, "C": c, "D": d_table, "E": by_layer, "F": effect_table.drop(columns="random")})
+    "A": a, "C": c, "D": d_table, "E": by_layer, "F": effect_table.drop(columns="random"),
+    "G": size_table, "H": by_domain.rename_axis("lesion").reset_index().melt(
+        "lesion", var_name="domain", value_name="deficit")})
 
 # %% [markdown]
 # **Figure 02.** **A** For each class (or group of classes, where classes have few images):
@@ -391,10 +438,13 @@ style.save_figure(figure, laboratory.provenance, {
 # between deficit profiles. **E** The correlation of A by layer; grey: random lesions, mean ± SEM
 # over draws. **F** Deficit of own minus other classes (positive: own impaired more), with 95 %
 # bootstrap interval over classes; grey dashes: random lesions. A domain without classes of its own
-# has no point. One network of each type. The stamp says whether the data are REAL or SYNTHETIC.
+# has no point. **G** As F, for the first network, when every domain loses the same fraction of the
+# units of each layer, those with the largest mean *t*; dots are shifted sideways. **H** Mean deficit
+# of the classes of each domain (columns) under each lesion (rows), percentage points; framed: own
+# classes. One network of each type. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
-# ## 9 · Claims
+# ## 10 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
 # set suffers more than from *random* units was added after panel C of `mini` had been seen, so it
@@ -462,6 +512,18 @@ claims.intervals("… and more so than a lesion of as many random units", agains
                  source="beyond the paper", paper="–", rests_on=one)
 
 # %% [markdown]
+# The same with equally many units of each domain (G), at the middle fraction:
+
+# %%
+claims.intervals("… also where every domain loses equally many units",
+                 {name: to_points(span)
+                  for name, span in as_intervals(equal_effects[fraction_shown]).items()}, "above 0",
+                 of=f"points lost, own minus other classes, {fraction_shown:.0%} of the units of each "
+                 f"layer, bootstrap over classes, {four}",
+                 source="beyond the paper; authors' lesioning.py selects so, too", paper="–",
+                 rests_on=one)
+
+# %% [markdown]
 # The most impaired classes (B, C):
 
 # %%
@@ -511,7 +573,7 @@ print(claims.text())
 print(claims.verdicts())
 
 # %% [markdown]
-# ## 10 · What we see, what the paper says, why they differ
+# ## 11 · What we see, what the paper says, why they differ
 #
 # The paper reports that lesions cause selective deficits and a
 # [dissociation](GLOSSARY.md#dissociation) between domains, and shows it by the correlation of A and
@@ -530,6 +592,10 @@ listed = lambda chosen: (", ".join(shown[d] for d in chosen)
                          or f"none of the {number_word(len(core))}")
 clear_r = [d for d in core if activation_r[d].high < 0]
 clear_effects = [d for d in core if own_effects[d].low > 0]
+clear_equal = [d for d in core if equal_effects[fraction_shown][d].low > 0]
+grows = [d for d in core if (equal_effects[equal_fractions[-1]][d].value
+                             > equal_effects[equal_fractions[0]][d].value)]
+own_most = [d for d in core if d in by_domain and by_domain.loc[d].idxmax() == d]
 n_own = {d: sum(groups.domains[g] == d for g in line)
          for d, line in zip(core, main.most_impaired)}
 of_own_domain = ", ".join(f"{shown[d]} {n} of {k_main}" for d, n in n_own.items())
@@ -541,7 +607,13 @@ show a weaker relation" is *{claims.verdict("As many random units")}*.
 **B.** Most impaired classes that are of the lesion's own domain: {of_own_domain}.
 
 **F.** The own classes are impaired more than the others, with an interval above 0, for:
-{listed(clear_effects)}. "In all of them" is *{claims.verdict("A lesion impairs the classes")}*.""")
+{listed(clear_effects)}. "In all of them" is *{claims.verdict("A lesion impairs the classes")}*.
+
+**G, H.** With {fraction_shown:.0%} of the units of each layer silenced for every domain, the interval
+lies above 0 for: {listed(clear_equal)}. A lesion impairs its own classes more than those of any
+other domain for: {listed(own_most)}. From {equal_fractions[0]:.0%} to {equal_fractions[-1]:.0%} of
+the units the difference grows for: {listed(grows)}. There a small lesion hides what more units
+show; elsewhere more units only impair other classes, too: features are shared.""")
 
 # %% [markdown]
 # Silencing as many *random* units in every layer can impair as much as silencing selective ones,
@@ -580,7 +652,7 @@ different cost profiles" is *{claims.verdict("Different lesions")}*.
 Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
-# ## 11 · Exercises
+# ## 12 · Exercises
 #
 # **Read.** A large lesion costs more accuracy than a small one. Take the table of step 3 and divide
 # the accuracy lost by the fraction of units silenced. Return the lesions as a list of words,

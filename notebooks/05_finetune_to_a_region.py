@@ -376,7 +376,8 @@ style.save_figure(figure, laboratory.provenance, {
 # p < .05 after Holm over all rows. **D** r by read-out layer, best penalty of each voxel on the
 # reported folds (for comparing layers, not methods), mean ± SEM over participants; colours as in
 # the legend at the top. **E** The same by region, mean over participants, one scale for both.
-# **F** Gain of every voxel on the participants' cortical maps (lines: regions; anterior is up).
+# **F** Gain of every voxel on the participants' cortical maps (lines: regions, those that prefer a
+# domain in its colour; anterior is up).
 # n: participants in step 1. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
@@ -523,7 +524,9 @@ Markdown(f"""
   {in_words("contrastive", "regression")}
   (**{claims.verdict("Contrastive fine-tuning does better than regression (as")}**); through the
   same head: {in_words("contrastive", "regression, same head")}
-  (**{claims.verdict("Contrastive fine-tuning does better than regression (same")}**).
+  (**{claims.verdict("Contrastive fine-tuning does better than regression (same")}**). In early
+  regions alone: {in_words("contrastive", "regression, same head", "early")}, in higher ones:
+  {in_words("contrastive", "regression, same head", "higher")}.
 - *Do other brains help?* Pooled minus contrastive, {groups[0]} regions, head of average width:
   {in_words("pooled, avg", "contrastive", groups[0])}
   (**{claims.verdict(pooled_claim)}**).

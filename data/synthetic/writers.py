@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data.synthetic.algonauts_files import write_algonauts
 from data.synthetic.captioned_files import write_captioned
+from data.synthetic.cohort import make_schedule
 from data.synthetic.image_files import (
     write_channels,
     write_diet,
@@ -15,14 +16,39 @@ from data.synthetic.image_files import (
     write_localizer,
     write_probe,
 )
-from data.synthetic.nod_files import write_nod
+from data.synthetic.nod_files import FIRST_SUBJECT_NUMBER, write_nod
 from data.synthetic.nsd_files import write_nsd
 from data.synthetic.task_files import write_attributes, write_places
 from helpers.config.data import SyntheticSpec
+from helpers.core.errors import LabError
 
 DERIVED_FROM = {"algonauts": "nsd"}
 """Part -> the part that it is made from, as the original was from NSD: its writer gets that folder
 under the part's name."""
+MAX_IDENTITIES = 4000
+"""So many people were compared: drawn alike in all else, the two most similar differ by 5.6 of 255
+(root mean square over 32 x 32 pixels), the median person from the next by 15."""
+
+
+def check_sizes(sizes: SyntheticSpec) -> None:
+    """Refuse sizes that cannot be drawn, before anything is.
+
+    Raises
+    ------
+    LabError
+        If people could not be told apart, participants of the two cohorts would be the same, or
+        the sessions do not hold all showings of the shared images.
+    """
+    ranges = {"face_identities": (2, MAX_IDENTITIES),
+              "cohort_subjects": (1, FIRST_SUBJECT_NUMBER - 1),
+              "nod_subjects": (1, 100 - FIRST_SUBJECT_NUMBER)}
+    for key, (least, most) in ranges.items():
+        if not least <= getattr(sizes, key) <= most:
+            raise LabError(f"the table [synthetic]: {key} is {getattr(sizes, key)}",
+                           expected=f"from {least} to {most}",
+                           remedy=f"correct {key} in the profile")
+    make_schedule(seed=sizes.seed, n_subjects=1, n_shared=sizes.cohort_shared,
+                  n_sessions=sizes.cohort_sessions)
 
 
 def get_writer(name: str, sizes: SyntheticSpec) -> Callable[[Path], object]:
@@ -33,7 +59,13 @@ def get_writer(name: str, sizes: SyntheticSpec) -> Callable[[Path], object]:
     name : str
         One of `helpers.config.data.SYNTHETIC_PARTS`.
     sizes : SyntheticSpec
+
+    Raises
+    ------
+    LabError
+        As `check_sizes`.
     """
+    check_sizes(sizes)
     seed, size = {"seed": sizes.seed}, {"seed": sizes.seed, "size": sizes.localizer_size}
     writers = {
         "localizer": partial(write_localizer, n_per_category=sizes.localizer_per_category, **size),

@@ -72,7 +72,7 @@ def show_part(axes: Axes, surface: Surface, vertices: NDArray[np.int64], *,
 
 
 def outline_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[np.int64]], *,
-                    names: bool = True) -> None:
+                    names: bool = True, colour: str = OUTLINE) -> None:
     """Draw a line around every region, and write its name beside it.
 
     On a flat map after `draw_sheet`, each name where it covers fewest vertices; on a folded
@@ -85,32 +85,35 @@ def outline_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[
     regions : mapping, name -> array of int
         Vertices, by the cohort's numbers. Regions may share vertices; an empty one is left out.
     names : bool
+    colour : str
     """
     places = {name: surface.place[vertex] for name, vertex in regions.items() if len(vertex)}
     if surface.flat:
-        covered = {name: _outline_flat(axes, surface, place) for name, place in places.items()}
+        covered = {name: _outline_flat(axes, surface, place, colour)
+                   for name, place in places.items()}
         if names and covered:
             _write_names(axes, covered)
         return
     for name, place in places.items():
-        _outline_folded(axes, surface, place)
+        _outline_folded(axes, surface, place, colour)
         if names:
             axes.text(*surface.points[place].mean(0), name, fontsize=MIN_POINTS)
 
 
-def _outline_flat(axes: Axes, surface: Surface, place: NDArray) -> NDArray[np.float64]:
+def _outline_flat(axes: Axes, surface: Surface, place: NDArray,
+                  colour: str) -> NDArray[np.float64]:
     """Draw a line halfway to the next vertices; return the points of region and line."""
     points = flat_points(surface)
     line = axes.tricontour(Triangulation(*points.T, surface.faces), _inside(surface, place),
-                           levels=[0.5], colors=OUTLINE, linewidths=0.7, zorder=3)
+                           levels=[0.5], colors=colour, linewidths=0.7, zorder=3)
     return np.concatenate([points[place], *(path.vertices for path in line.get_paths())])
 
 
-def _outline_folded(axes: Axes, surface: Surface, place: NDArray) -> None:
+def _outline_folded(axes: Axes, surface: Surface, place: NDArray, colour: str) -> None:
     # Imported here: it takes seconds, and only maps of folded cortex use it.
     from nilearn.plotting import plot_surf_contours
     plot_surf_contours([surface.points, surface.faces], _inside(surface, place), levels=[1],
-                       colors=[OUTLINE], axes=axes, figure=axes.figure)
+                       colors=[colour], axes=axes, figure=axes.figure)
 
 
 def _inside(surface: Surface, place: NDArray) -> NDArray[np.float64]:

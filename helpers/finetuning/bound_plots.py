@@ -36,8 +36,8 @@ def shared_against_own(axes: Axes, bounds: pd.DataFrame) -> None:
         ["shared_batchnorm", "calibrated"]].mean().reset_index()
     top = 1.08 * means[["shared_batchnorm", "calibrated"]].max().max()
     axes.plot([0, top], [0, top], color="0.6", linewidth=0.7, zorder=0)
-    axes.annotate("equal", (0.82 * top, 0.82 * top), color="0.4", xytext=(3, -3),
-                  textcoords="offset points", va="top")
+    axes.annotate("equal", (top, top), color="0.4", xytext=(-6, 0), textcoords="offset points",
+                  ha="right", va="top")
     for group, part in means.groupby("group", sort=False):
         axes.scatter(part["shared_batchnorm"], part["calibrated"], s=16, marker=marker,
                      linewidths=0.8, facecolors=face_colour(group, colour), edgecolors=colour)

@@ -12,15 +12,19 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
+from helpers.brains.rois import domain_of
 from helpers.brains.surfaces import Surface
 from helpers.figures import flat_maps
 from helpers.figures.style import (
+    COLOURS,
     DIVERGING,
     MIN_POINTS,
     REGION_GROUPS,
     SEQUENTIAL,
     TRAINING,
+    display_name,
     say_absent,
 )
 from helpers.finetuning.statistics import select_group
@@ -163,7 +167,9 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
 
 
 def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -> None:
-    """Colour the vertices of a cortical map by their gain in r; outline and name their regions.
+    """Colour the vertices of a cortical map by their gain in r; outline their regions.
+
+    Regions that prefer a domain are outlined in its colour, others in black, and named.
 
     A flat map is drawn in its plane. An inflated surface is drawn by nilearn, seen from below and
     behind, on axes that must be three-dimensional.
@@ -189,8 +195,12 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
         vertex_values[place] = voxels["gain"]
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
                            cmap=DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
-    flat_maps.outline_regions(axes, surface, {str(roi): vertex.to_numpy()
-                                              for roi, vertex in regions})
+    by_domain: dict[str, dict[str, NDArray]] = {}
+    for roi, vertex in regions:
+        by_domain.setdefault(domain_of(str(roi)), {})[str(roi)] = vertex.to_numpy()
+    for domain, own in by_domain.items():
+        flat_maps.outline_regions(axes, surface, own, names=not domain,
+                                  colour=COLOURS[domain] if domain else flat_maps.OUTLINE)
 
 
 def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, str], Surface],
@@ -221,8 +231,14 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
         gain_map(axes, surface, voxels[(voxels["subject"] == subject) & (
             voxels["vertex_hemisphere"] == hemisphere)], limit)
         axes.set_title(f"{subject} {hemisphere}")
-    bar = rows[1].subgridspec(1, 3)[1]
-    gain_colorbar(figure.add_subplot(bar), limit, "gain in r: contrastive − pretrained")
+    bar, key = (figure.add_subplot(cell) for cell in (rows[1].subgridspec(1, 3)[1],
+                                                      rows[1].subgridspec(1, 3)[2]))
+    gain_colorbar(bar, limit, "gain in r: contrastive − pretrained")
+    domains = filter(None, dict.fromkeys(map(domain_of, map(str, voxels["roi"].unique()))))
+    key.axis("off")
+    key.legend(handles=[Line2D([], [], color=COLOURS[domain], label=display_name(domain))
+                        for domain in domains], loc="upper right", ncols=4,
+               title="regions that prefer", handlelength=1)
 
 
 def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
@@ -249,7 +265,8 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
     axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
     axes.scatter(x, y, c=[REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
                  edgecolors=REGION_GROUPS["higher"])
-    axes.legend(handles=group_handles(dict.fromkeys(groups)), loc="lower right", handletextpad=0.1)
+    axes.legend(handles=group_handles(dict.fromkeys(groups)), loc="upper center",
+                bbox_to_anchor=(0.5, -0.2), ncols=2, handletextpad=0.1)
 
 
 def condition_handles(conditions: Sequence[str]) -> list:

@@ -257,7 +257,8 @@ def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
     axes : Axes
     table : DataFrame
         Columns ``donor, group, interpolation, gain, change``. Thin: participants; markers, with
-        the interpolation coefficient: their mean. Early regions are open.
+        the interpolation coefficient (0, the pretrained network, is the origin): their mean.
+        Early regions are open.
     """
     colour, marker = CONDITION_STYLES["contrastive"]
     for group, part in table.groupby("group"):
@@ -269,8 +270,9 @@ def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(middle["change"], middle["gain"], color=colour, marker=marker, markersize=4,
                   markerfacecolor=face_colour(group, colour),
                   linestyle="--" if group == "early" else "-", label=f"{group} regions")
-        for interpolation, row in middle.iterrows():
-            axes.annotate(f"{interpolation:g}", (row["change"], row["gain"]), xytext=(3, 4),
+        for interpolation, row in middle.iloc[1:].iterrows():
+            axes.annotate(f"{interpolation:g}", (row["change"], row["gain"]),
+                          xytext=(3, -10 if group == "early" else 4),
                           textcoords="offset points")
     zero_lines(axes)
     percent_axis(axes.xaxis)

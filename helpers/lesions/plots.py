@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -232,3 +233,43 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
     axes.set_xlim(-0.6, len(networks) - 0.4)
     axes.set_ylabel("own − other classes' deficit\n(points)")
     axes.legend(loc="best", borderaxespad=0)
+
+
+def effects_by_size(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
+    """Draw own-minus-other deficits with their intervals against the size of the lesion.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``fraction`` (of the units of each layer), ``domain, value, low, high`` (points).
+    domains : sequence of str
+    """
+    sizes = sorted(set(table["fraction"]))
+    for idx, domain in enumerate(domains):
+        rows = table[table["domain"] == domain].sort_values("fraction")
+        x = np.arange(len(rows)) + 0.12 * (idx - (len(domains) - 1) / 2)
+        axes.vlines(x, rows["low"], rows["high"], color=COLOURS[domain], linewidth=1)
+        axes.plot(x, rows["value"], MARKERS[domain] + "-", color=COLOURS[domain], markersize=4,
+                  linewidth=0.8)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+    axes.set_xticks(range(len(sizes)), [f"{size:.0%}" for size in sizes])
+    axes.set_xlabel("units silenced in each layer, of every domain")
+    axes.set_ylabel("own − other classes' deficit\n(points)")
+
+
+def deficits_by_domain(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw mean deficits (points) of lesions (index) by domain of the classes (columns)."""
+    limit = np.nanmax(np.abs(table.to_numpy()))
+    axes.imshow(table, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        axes.text(column, row, _minus(f"{value:.0f}"), ha="center", va="center",
+                  color="white" if abs(value) > 0.6 * limit else "k")
+        if table.index[row] == table.columns[column]:
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK,
+                                     linewidth=1.4))
+    axes.set_xticks(range(table.shape[1]), [display_name(d) for d in table.columns])
+    axes.set_yticks(range(len(table)), [f"{display_name(d)} lesion" for d in table.index])
+    axes.set_xlabel("classes of the domain")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

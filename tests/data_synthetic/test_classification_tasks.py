@@ -11,9 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.distance import pdist
 from scipy.stats import chi2_contingency
 
-from data.synthetic import image_files, nod_files, nsd_files, scenes, task_files, tasks, writers
+from data.synthetic import (
+    faces,
+    image_files,
+    nod_files,
+    nsd_files,
+    scenes,
+    task_files,
+    tasks,
+    writers,
+)
 from data.synthetic.objects import CLASSES, VARIANTS
 from data.synthetic.task_files import write_attributes, write_places
 from helpers.config.data import SYNTHETIC_PARTS, ImageSetSpec, SyntheticSpec
@@ -312,3 +322,27 @@ def test_the_older_sets_know_nothing_of_the_tasks():
     for part in SYNTHETIC_PARTS:
         module = writers.get_writer(part, SIZES).func.__module__
         assert ("data.synthetic.tasks" in import_closure([module])) == (part in WRITERS), part
+
+
+@pytest.mark.parametrize(("sizes", "message"), [
+    ({"face_identities": 1}, "face_identities is 1"),
+    ({"face_identities": 4001}, "face_identities is 4001"),
+    ({"cohort_subjects": 21}, "cohort_subjects is 21"),
+    ({"nod_subjects": 80}, "nod_subjects is 80"),
+    ({"cohort_sessions": 2}, "2 sessions for 515 shared images"),
+])
+def test_sizes_that_cannot_be_drawn_are_refused_before_anything_is(sizes, message, tmp_path):
+    profile = replace(load_profile("demo"), synthetic=replace(SIZES, **sizes))
+    with pytest.raises(LabError, match=message) as caught:
+        prepare.ensure_available(profile, profile.image_sets["places"], tmp_path)
+    assert caught.value.expected and caught.value.remedy
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".jpg", ".csv")]
+
+
+def test_as_many_people_as_can_be_asked_for_look_different():
+    """Some of the most that are allowed, drawn alike in all else: no two are the same picture."""
+    some = np.random.default_rng(3).choice(writers.MAX_IDENTITIES, 400, replace=False)
+    drawn = np.stack([np.asarray(faces.draw(faces.sample("adult", np.random.default_rng(0),
+                                                         identity=int(i)), 32), float).ravel()
+                      for i in some])
+    assert pdist(drawn).min() / np.sqrt(drawn.shape[1]) > 3
