@@ -16,6 +16,7 @@ import numpy as np
 
 Answer = Any
 EMPTY = "Not answered yet."
+NO_ANSWER = "These data have no answer here: what is asked for was not measured."
 
 
 def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, Answer],
@@ -29,6 +30,7 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
         case.
     expected : like ``answer``
         The right answer; of a function: another function, or the results, one for each of ``on``.
+        With a NaN, nothing is asked: these data have no answer.
     hint : str
         Said where nothing more particular is known.
     wrong : mapping of str to answer
@@ -46,6 +48,9 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
         if problem:
             _say(problem, "Hint:", hint)
             return
+    if _is_numeric(expected) and not np.isfinite(_array(expected)).all():
+        _say(NO_ANSWER)
+        return
     refused = {words: mistake for words, mistake in wrong.items()
                if not agrees(mistake, expected, tolerance)}
     if answer is None or answer is Ellipsis:

@@ -23,8 +23,8 @@ from helpers.config.data import LOCAL, TRAINING_ONLY, CohortSpec
 from helpers.config.profile import OPTIONAL_SOURCES, Profile
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import format_size
-from helpers.datasets.fetch import load_source
 from helpers.datasets.prepare import Spec, absent_error, find_available, locate
+from helpers.datasets.sources import load_source
 from helpers.lab import parts_of, read_images
 from helpers.networks.named_layers import (
     NamedLayers,

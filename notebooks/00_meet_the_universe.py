@@ -3,7 +3,7 @@
 #
 # No figure of a paper: the images, the networks and the cohort of all of them. Read it before any
 # other notebook. On two cores: half a minute and 1.3 GB under `demo` (some minutes the first time,
-# while the synthetic data are drawn), two minutes under `mini`; under `paper` not measured.
+# while the synthetic data are drawn), a minute and 3 GB under `mini`; under `paper` not measured.
 
 # %% [markdown]
 # **Goal.** Every figure compares responses to images: those of networks with those of other

@@ -3,7 +3,7 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 2
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: one minute and 1.5 GB under `demo`, ten minutes and 6 GB under `mini`; under
+# On two cores: one minute and 1.5 GB under `demo`, M02 and 6 GB under `mini`; under
 # `paper` not measured: it needs the ImageNet photographs, and better a GPU.
 
 # %% [markdown]
@@ -322,9 +322,8 @@ pd.DataFrame(deficit_r, all_names, all_names).round(2)
 # own classes would be impaired more than others as the fraction grows.
 
 # %%
-equal_fractions = (0.02, 0.05, 0.1)
 equal = {f: study.lesion_network(classifier, localizer_result, images, method=method, fraction=f,
-                                 n_random=0, **size) for f in equal_fractions}
+                                 n_random=0, **size) for f in spec.equal_fractions}
 equal_effects = {f: {d: study.own_class_effects(lesioned, by_class, spec.top_k, d, seed=seed)[0]
                      for d in core} for f, lesioned in equal.items()}
 size_table = pd.DataFrame([
@@ -338,10 +337,11 @@ size_table.pivot(index="domain", columns="fraction", values="value").loc[core].r
 # middle fraction. A lesion whose features are its own has its largest number on the diagonal.
 
 # %%
-fraction_shown = equal_fractions[len(equal_fractions) // 2]
+fraction_shown = spec.equal_fractions[len(spec.equal_fractions) // 2]
 impaired = 100 * equal[fraction_shown].compute_deficits(spec.top_k, by_class)[0, rows]
 class_domains = [d for d in dict.fromkeys([*core, *by_class.domains]) if d in by_class.domains]
-by_domain = pd.DataFrame(impaired, core, by_class.domains).T.groupby(level=0).mean().T[class_domains]
+by_domain = pd.DataFrame(impaired, core, by_class.domains).T.groupby(level=0).mean().T
+by_domain = by_domain[class_domains]
 by_domain.rename(style.display_name).rename(columns=style.display_name).round(1)
 
 # %% [markdown]
@@ -518,8 +518,8 @@ claims.intervals("… and more so than a lesion of as many random units", agains
 claims.intervals("… also where every domain loses equally many units",
                  {name: to_points(span)
                   for name, span in as_intervals(equal_effects[fraction_shown]).items()}, "above 0",
-                 of=f"points lost, own minus other classes, {fraction_shown:.0%} of the units of each "
-                 f"layer, bootstrap over classes, {four}",
+                 of=f"points lost, own minus other classes, {fraction_shown:.0%} of the units of "
+                 f"each layer, bootstrap over classes, {four}",
                  source="beyond the paper; authors' lesioning.py selects so, too", paper="–",
                  rests_on=one)
 
@@ -593,8 +593,12 @@ listed = lambda chosen: (", ".join(shown[d] for d in chosen)
 clear_r = [d for d in core if activation_r[d].high < 0]
 clear_effects = [d for d in core if own_effects[d].low > 0]
 clear_equal = [d for d in core if equal_effects[fraction_shown][d].low > 0]
-grows = [d for d in core if (equal_effects[equal_fractions[-1]][d].value
-                             > equal_effects[equal_fractions[0]][d].value)]
+least, most = spec.equal_fractions[0], spec.equal_fractions[-1]
+grows = [d for d in core if equal_effects[most][d].value > equal_effects[least][d].value]
+growth = "" if most == least else (
+    f"From {least:.0%} to {most:.0%} of the units the difference grows for: {listed(grows)}. There "
+    "a small lesion hides what more units show; elsewhere more units only impair other classes, "
+    "too: their features may be shared.")
 own_most = [d for d in core if d in by_domain and by_domain.loc[d].idxmax() == d]
 n_own = {d: sum(groups.domains[g] == d for g in line)
          for d, line in zip(core, main.most_impaired)}
@@ -609,11 +613,9 @@ show a weaker relation" is *{claims.verdict("As many random units")}*.
 **F.** The own classes are impaired more than the others, with an interval above 0, for:
 {listed(clear_effects)}. "In all of them" is *{claims.verdict("A lesion impairs the classes")}*.
 
-**G, H.** With {fraction_shown:.0%} of the units of each layer silenced for every domain, the interval
-lies above 0 for: {listed(clear_equal)}. A lesion impairs its own classes more than those of any
-other domain for: {listed(own_most)}. From {equal_fractions[0]:.0%} to {equal_fractions[-1]:.0%} of
-the units the difference grows for: {listed(grows)}. There a small lesion hides what more units
-show; elsewhere more units only impair other classes, too: features are shared.""")
+**G, H.** With {fraction_shown:.0%} of the units of each layer silenced for every domain, the
+interval lies above 0 for: {listed(clear_equal)}. A lesion impairs its own classes more than those of any
+other domain for: {listed(own_most)}. {growth}""")
 
 # %% [markdown]
 # Silencing as many *random* units in every layer can impair as much as silencing selective ones,

@@ -3,8 +3,8 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 4
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: three minutes the first time and 2 GB under `demo`, about ten minutes under `mini`;
-# under `paper` not measured: it needs the Natural Scenes Dataset (ask its owners) and much memory.
+# On two cores: two minutes the first time and 2 GB under `demo`, eight and 6 GB under `mini`; under
+# `paper` not measured: it needs the Natural Scenes Dataset (ask its owners) and much memory.
 
 # %% [markdown]
 # **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words; human cortex has
@@ -889,7 +889,7 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 fraction_of_ceiling = None    # a number between 0 and 1
 
 # %% tags=["solution"]
-ceiling = ceilings.groupby(["roi", "statistic"])["value"].mean().unstack()
+ceiling = ceilings.pivot_table("value", "roi", "statistic").reindex(columns=["univariate", "rsa"])
 mean_score = tests["veRSA"].set_index("roi").loc[example_roi, "mean"]
 fraction_of_ceiling = mean_score / ceiling.loc[example_roi, "rsa"]
 

@@ -3,7 +3,7 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 5 and the authors' page on tuning reorientation
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: half a minute and 1 GB under `demo`, one minute and 4 GB under `mini`; under
+# On two cores: half a minute and 1 GB under `demo`, as much and 4 GB under `mini`; under
 # `paper` not measured: the images have to be put in place by hand (the message says how).
 
 # %% [markdown]

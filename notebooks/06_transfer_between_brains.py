@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), cross-subject matrices, pooled models, transfer to a second data
 # set ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: one minute after notebook 05 and 2 GB under `demo`, one minute under `mini`;
+# On two cores: two minutes after notebook 05 and 2 GB under `demo`, half a minute under `mini`;
 # under `paper` not measured: it needs the Algonauts 2023 and NOD data and a GPU.
 
 # %% [markdown]

@@ -3,8 +3,8 @@
 #
 # Mulrooney & Brockmeier (2024), mutual-information matrix and scatter
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: one minute after notebooks 05 and 06 and 2 GB under `demo`, five to ten under
-# `mini`; under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
+# On two cores: one minute after notebooks 05 and 06 and 2 GB under `demo`, one under `mini`;
+# under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
 
 # %% [markdown]
 # **Goal.** The contrastive loss is more than a loss: log K minus

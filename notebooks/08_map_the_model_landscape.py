@@ -3,8 +3,8 @@
 #
 # Mulrooney & Brockmeier (2024), classification matrices and model landscapes
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: two minutes after notebook 05 and 2 GB under `demo`; not measured under `mini`;
-# nor under `paper`, which needs the Algonauts 2023 data, three image sets and a GPU.
+# On two cores: three minutes after notebook 05 and 2 GB under `demo`, half of that under `mini`;
+# not measured under `paper`, which needs the Algonauts 2023 data, three image sets and a GPU.
 
 # %% [markdown]
 # **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is fine-tuned to a brain region.

@@ -3,8 +3,8 @@
 #
 # Mulrooney & Brockmeier (2024), Grad-CAM of left- and right-hemisphere models
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: three minutes after notebook 08 and 2 GB under `demo`; not measured under `mini`;
-# nor under `paper`, which needs the Algonauts 2023 data, Caltech-256 and a GPU.
+# On two cores: three minutes after notebook 08 and 2 GB under `demo`, as much and 4 GB under
+# `mini`; not measured under `paper`, which needs the Algonauts 2023 data, Caltech-256 and a GPU.
 
 # %% [markdown]
 # **Goal.** Early visual cortex of the left hemisphere sees the right half of the visual field, and

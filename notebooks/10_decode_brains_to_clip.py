@@ -4,7 +4,7 @@
 # Efird, Murphy, Zylberberg & Fyshe (2025), accuracy of the decoders
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
 # On two cores: a minute and a half under `demo`; not measured under `paper`, which needs NSD, the
-# weights of CLIP and a GPU; minutes under `mini`.
+# weights of CLIP and a GPU; half a minute under `mini`.
 
 # %% [markdown]
 # **Goal.** A linear decoder turns the response of all voxels into a vector in the space of

@@ -4,7 +4,7 @@
 # Efird, Murphy, Zylberberg & Fyshe (2025), shared decodable concepts
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
 # On two cores: two minutes after notebook 10 under `demo`; not measured under `paper`, which
-# needs what notebook 10 needs, and COCO's annotations; minutes under `mini`.
+# needs what notebook 10 needs, and COCO's annotations; half a minute under `mini`.
 
 # %% [markdown]
 # **Goal.** A decoder gives every voxel a direction in CLIP's space. We look for directions that

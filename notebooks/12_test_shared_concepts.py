@@ -3,8 +3,8 @@
 #
 # Beyond Efird, Murphy, Zylberberg & Fyshe (2025): what the paper's reviewers asked
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
-# On two cores: a minute and a half after notebook 11 under `demo`; not measured under `paper`;
-# minutes under `mini`.
+# On two cores: a minute and a half after notebook 11 under `demo`, as much under `mini`; not
+# measured under `paper`.
 
 # %% [markdown]
 # **Goal.** A clustering always finds clusters. Would it find these by chance? At which radius? Does

@@ -3,7 +3,7 @@
 #
 # Lu & Wang (2025), proportion and tuning strength of selective units
 # ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
-# On two cores: two minutes and 1.6 GB under `demo`, two minutes under `mini`; under `paper`
+# On two cores: one minute and 1.7 GB under `demo`, two minutes and 4 GB under `mini`; under `paper`
 # not measured: weights are downloaded first.
 
 # %% [markdown]

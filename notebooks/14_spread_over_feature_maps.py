@@ -3,7 +3,7 @@
 #
 # Lu & Wang (2025), distribution over feature maps, and consistency across layers
 # ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
-# On two cores: two minutes and 1 GB under `demo`, half a minute under `mini`; under `paper` not
+# On two cores: half a minute and 1 GB under `demo`, as much under `mini`; under `paper` not
 # measured.
 
 # %% [markdown]

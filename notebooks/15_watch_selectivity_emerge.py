@@ -3,8 +3,8 @@
 #
 # Future work that Lu & Wang (2025) name: untrained networks, stages of training, comparison with
 # category-selective cortex ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
-# On two cores: half a minute and 1 GB under `demo`, three minutes under `mini`; under `paper`
-# not measured.
+# On two cores: half a minute and 1 GB under `demo`, two minutes and 5 GB under `mini`; under
+# `paper` not measured.
 
 # %% [markdown]
 # **Goal.** Selective units are usually studied in trained networks. Here networks are measured

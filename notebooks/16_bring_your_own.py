@@ -3,7 +3,7 @@
 #
 # No paper: what notebooks 01, 05 and 15 measure, on a network, images and responses that the
 # package does not know ([own_brain.md](../docs/own_brain.md)).
-# On two cores: a minute and 1.2 GB under `demo`; under `mini` and `paper` not measured.
+# On two cores: half a minute and 1.2 GB under `demo` and `mini`; under `paper` not measured.
 
 # %% [markdown]
 # **Goal.** You have a network of your own, images of your own, and an array of responses that were

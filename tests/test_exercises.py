@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.exercises import EMPTY, agrees, check
+from helpers.exercises import EMPTY, NO_ANSWER, agrees, check
 
 WRONG = {"That is the sum.": [3.0, 7.0], "That is the first.": [1.0, 3.0],
          "That is the last.": [2.0, 4.0]}
@@ -64,6 +64,12 @@ def test_functions_are_compared_on_several_arguments(function, words, capsys):
 def test_a_wrong_answer_that_these_data_make_right_is_passed_over(capsys):
     check(4, 4, hint="h", wrong={"a": 4, "b": 5})
     assert "Right. (1 plausible wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [None, 0.5, np.nan])
+def test_where_the_data_have_no_answer_none_is_asked_for(answer, capsys):
+    check(answer, np.nan, hint="h", wrong={"a": np.nan, "b": 5})
+    assert capsys.readouterr().out == NO_ANSWER + "\n"
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5), st.floats(0.02, 10))

@@ -12,7 +12,8 @@ from drilling.report import digests
 from helpers.core.cache import cached
 from helpers.core.paths import data_dir
 from helpers.datasets import download as transport
-from helpers.datasets.fetch import DownloadSource, fetch_file
+from helpers.datasets.fetch import fetch_file
+from helpers.datasets.sources import DownloadSource
 
 
 def keep_array(size: int = 100_000) -> int:

@@ -40,6 +40,9 @@ class LesionSpec:
         Further networks whose units are lesioned, without random control.
     n_per_class : int
         The first so many images of each class; 0: all.
+    equal_fractions : tuple of float
+        Fractions of each layer's units that every domain loses, where all lose equally many; the
+        claim is judged at the middle one.
     """
 
     images: str
@@ -49,6 +52,7 @@ class LesionSpec:
     activation_layer: str
     compare: tuple[str, ...]
     n_per_class: CountOrAll = 0
+    equal_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.02, 0.05, 0.1)
 
 
 @dataclass(**FROZEN)

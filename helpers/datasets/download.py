@@ -7,15 +7,11 @@ import os
 import re
 import textwrap
 import time
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from pathlib import Path
 
 import requests
-from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import FROZEN
 from helpers.core.console import echo, progress
-from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import (
     FULL_DISK,
@@ -23,92 +19,15 @@ from helpers.core.paths import (
     disk_full_error,
     ensure_space,
     ensure_writable,
-    format_size,
 )
 from helpers.core.substitute_files import N_BYTES, describe_substitute
+from helpers.datasets.sources import DownloadSource, full_digest
 
 ATTEMPTS = 4
 BACKOFF_S = 0.5
 TIMEOUT_S = 30
 CHUNK_BYTES = 100_000
-DIGEST_PATTERN = r"(sha256|md5):[0-9a-f]{8,}"
 USER_AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
-
-
-@dataclass(**FROZEN)
-class PartFile:
-    """One file of a source that its owner publishes by itself, not in an archive.
-
-    Parameters
-    ----------
-    path : str
-        Its place in the folder, with forward slashes.
-    url, digest : str
-    bytes : int
-    """
-
-    path: str
-    url: str
-    digest: str
-    bytes: int
-
-    def __post_init__(self) -> None:
-        _check_digest(self.digest, self.path)
-        steps = PurePosixPath(self.path)
-        if steps.is_absolute() or ".." in steps.parts or "\\" in self.path:
-            raise LabError(f"A part of a source is to lie at {self.path!r}.",
-                           expected="a relative path with forward slashes and without '..'",
-                           remedy="correct it where the source is listed")
-
-
-@dataclass(**FROZEN)
-class DownloadSource:
-    """One thing to download; the keys are explained in ``helpers/datasets/sources.toml``."""
-
-    name: str
-    url: str
-    licence: str
-    urls: tuple[str, ...] = ()
-    digest: str | None = None
-    bytes: int = 0
-    cite: str = ""
-    unpack: Literal["zip", "zip-in-zip", "tar"] | None = None
-    member: str | None = None
-    holding: str | None = None
-    sorted_by: str | None = None
-    sorted_in: str = "."
-    by_hand: str | None = None
-    manifest: str | None = None
-    files: int = 0
-    parts: tuple[PartFile, ...] = ()
-
-    def __post_init__(self) -> None:
-        for digest in (self.digest, self.manifest):
-            if digest is not None:
-                _check_digest(digest, self.name)
-
-    @property
-    def all_urls(self) -> tuple[str, ...]:
-        """All addresses, the first choice first."""
-        return (self.url, *self.urls)
-
-    @property
-    def size(self) -> str:
-        """The size of the download, for people."""
-        return format_size(self.bytes) if self.bytes else "size not stated"
-
-    def part_sources(self) -> dict[str, DownloadSource]:
-        """Return the files that are downloaded one by one: path in the folder -> source."""
-        return {part.path: DownloadSource(f"{self.name}, {part.path}", part.url, self.licence,
-                                          digest=part.digest, bytes=part.bytes, cite=self.cite)
-                for part in self.parts}
-
-
-def _check_digest(digest: str, of: str) -> None:
-    if not re.fullmatch(DIGEST_PATTERN, digest):
-        raise LabError(f"The source {of!r} has the digest {digest!r}.",
-                       expected="'sha256:…' or 'md5:…' with 8 or more digits of 0-9, a-f",
-                       remedy="correct it where the source is listed")
 
 
 def download(source: DownloadSource, target: Path, *,
@@ -162,12 +81,6 @@ def _verify(source: DownloadSource, part: Path) -> None:
             expected=source.digest,
             remedy="run again (the download then starts anew); if it repeats, the file at "
                    f"{source.url} has changed: do not use it")
-
-
-def full_digest(digest: str, path: Path) -> str:
-    """Return the digest of a file in full, by the algorithm that ``digest`` names."""
-    algorithm = digest.partition(":")[0]
-    return f"{algorithm}:{file_digest(path, algorithm)}"
 
 
 def _download_with_retries(source: DownloadSource, part: Path, target: Path,

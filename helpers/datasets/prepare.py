@@ -21,7 +21,7 @@ from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import FULL_DISK, ROOT, atomic_write, disk_full_error, ensure_writable
-from helpers.datasets.fetch import fetch_folder, find_folder, load_source
+from helpers.datasets.sources import ensure_folder, find_folder, load_source
 
 Spec = ImageSetSpec | CohortSpec | FolderSpec
 """A table of a profile that names files."""
@@ -46,7 +46,7 @@ def ensure_available(profile: Profile, spec: Spec, data: Path) -> Path:
         return folder
     kind, name = spec.source.split(":", 1)
     if kind == "fetch":
-        return fetch_folder(load_source(name), folder)
+        return ensure_folder(load_source(name), folder)
     if profile.synthetic is None:
         raise LabError(f"source {spec.source!r} in profile {profile.name!r}",
                        expected="a table [synthetic] that gives its size",

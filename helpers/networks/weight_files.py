@@ -8,9 +8,9 @@ from helpers.core.cache import key
 from helpers.core.console import notice
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, zoo_dir
-from helpers.datasets.fetch import (
+from helpers.datasets.sources import (
     DownloadSource,
-    fetch_file,
+    ensure_file,
     find_file,
     matches_record,
     write_record,
@@ -45,7 +45,7 @@ def weights_file(entry: NetworkEntry, data: Path, *, seed: int = 0) -> Path | No
     if not entry.url:
         raise LabError(f"no weights of {entry.name!r}", expected=f"data/zoo/{entry.file}",
                        remedy="make zoo trains the demo networks again")
-    return fetch_file(_source(entry), data / "networks" / entry.file)
+    return ensure_file(_source(entry), data / "networks" / entry.file)
 
 
 def find_weights(entry: NetworkEntry, data: Path, *, seed: int = 0) -> Path | None:
@@ -96,7 +96,7 @@ def readout_file(entry: NetworkEntry, data: Path) -> Path | None:
                             digest=readout.digest or None,
                             bytes=readout.bytes, licence=readout.licence,
                             cite=readout.cite)
-    return fetch_file(source, data / "networks" / readout.file)
+    return ensure_file(source, data / "networks" / readout.file)
 
 
 def text_files(entry: NetworkEntry, data: Path, *, seed: int = 0) -> tuple[Path, Path]:

@@ -27,7 +27,8 @@ from helpers.stimuli.image_sets import ImageSet
 CHUNK = 2**23
 """Values of t that are held at a time."""
 MAX_UNITS = 5_000
-"""Units of a domain whose fraction is computed for every resampling of the images."""
+"""Units of a domain that are measured, drawn from the seed where there are more: of a network on
+photographs, the activations of millions would fill the memory, and images are the sample anyway."""
 
 
 def measure_same_preference(network: Network, result: LocalizerResult, independent: ImageSet, *,
@@ -52,8 +53,8 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
     Returns
     -------
     dict
-        Intact domain -> fraction, low, high of its units (`same_preference_intervals`); "all":
-        of the units of all these domains.
+        Intact domain -> fraction, low, high of its units (`same_preference_intervals`), at most
+        ``MAX_UNITS``; "all": of the units of all these domains, each domain by its number of units.
     """
     names = independent.domain_names
     intact = [domain for domain in intact_domains(result.domains) if domain in names]
@@ -63,20 +64,35 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
     rows = np.arange(len(independent))
     batches = independent.batches(np.split(rows, range(batch_size, len(rows), batch_size)),
                                   network.preprocessing)
-    activations = extract_activations(network.model, network.layers, batches, units)
     place = np.array([names.index(domain) if domain in intact else -1 for domain in result.domains])
     candidates = np.sort(place[place >= 0])
+    defined = np.concatenate([place[result.labels[layer][own]] for layer, own in units.items()])
+    drawn = _draw_units(defined, candidates, seed=seed)
+    ends = np.cumsum([len(own) for own in units.values()])
+    measured = {layer: own[part - (end - len(own))] for (layer, own), end, part in zip(
+        units.items(), ends, np.split(drawn, np.searchsorted(drawn, ends[:-1])))}
+    activations = extract_activations(network.model, network.layers, batches, measured)
     intervals = same_preference_intervals(
         np.concatenate([activations[layer].numpy() for layer in units], axis=1),
-        np.array([names.index(domain) for domain in independent.domains]),
-        np.concatenate([place[result.labels[layer][own]] for layer, own in units.items()]),
-        candidates, seed=seed)
+        np.array([names.index(domain) for domain in independent.domains]), defined[drawn],
+        candidates, seed=seed,
+        n_units=np.array([(defined == candidate).sum() for candidate in candidates]))
     of_domain = dict(zip([*(names[candidate] for candidate in candidates), "all"], intervals))
     return {name: tuple(map(float, of_domain[name])) for name in (*intact, "all")}
 
 
+def _draw_units(defined: NDArray, candidates: NDArray, *, seed: int) -> NDArray[np.int64]:
+    """Draw at most ``MAX_UNITS`` units of each candidate domain; return their places, sorted."""
+    rng = np.random.default_rng(seed)
+    of_candidate = [np.flatnonzero(defined == candidate) for candidate in candidates]
+    return np.sort(np.concatenate([
+        units if len(units) <= MAX_UNITS else rng.choice(units, MAX_UNITS, replace=False)
+        for units in of_candidate] or [np.zeros(0, int)]))
+
+
 def same_preference_intervals(activations: NDArray, labels: NDArray, defined: NDArray,
                               candidates: NDArray, *, seed: int,
+                              n_units: NDArray | None = None,
                               n_resamples: int = N_RESAMPLES) -> NDArray[np.float64]:
     """Compute the fraction of units that prefer their domain again, with its 95 % interval.
 
@@ -94,22 +110,21 @@ def same_preference_intervals(activations: NDArray, labels: NDArray, defined: ND
         Domains that a unit can prefer: the one of its largest mean t over contrasts with all
         domains. Chance is 1 / number of candidates.
     seed, n_resamples : int
+    n_units : array, int, shape (n_candidates,), optional
+        For how many units those of each candidate stand; by default for themselves.
 
     Returns
     -------
     array, float64, shape (n_candidates + 1, 3)
-        Fraction, low, high of the units of each candidate, and of all units in the last row. The
-        interval is cut off at 0 and 1; its width is that of ``MAX_UNITS`` units of each candidate,
-        drawn from the seed, where there are more. NaN without units.
+        Fraction, low, high of the units of each candidate, and of all units in the last row, where
+        candidates count by ``n_units``. The interval is cut off at 0 and 1. NaN without units.
     """
     of_candidate = [np.flatnonzero(defined == candidate) for candidate in candidates]
-    rng, n_units = np.random.default_rng(seed), np.array([len(units) for units in of_candidate])
-    drawn = [units if len(units) <= MAX_UNITS
-             else np.sort(rng.choice(units, MAX_UNITS, replace=False)) for units in of_candidate]
+    n_units = np.array([len(units) for units in of_candidate]) if n_units is None else n_units
     weights = draw_weights(labels, seed=seed, n_resamples=n_resamples)
     fractions = np.hstack([
         _fractions(activations, labels, np.ones((1, len(labels))), of_candidate, candidates),
-        _fractions(activations, labels, weights, drawn, candidates)])
+        _fractions(activations, labels, weights, of_candidate, candidates)])
     pooled = n_units @ fractions / max(n_units.sum(), 1)
     return np.array([_interval(*row) if n else (np.nan,) * 3 for n, row in zip(
         [*n_units, n_units.sum()], [*fractions, pooled])])

@@ -33,7 +33,7 @@ from helpers.brains.sessions import read_session
 from helpers.core.cache import cached
 from helpers.core.errors import LabError
 from helpers.core.text import read_table
-from helpers.datasets.fetch import DownloadSource, load_source
+from helpers.datasets.sources import DownloadSource, load_source
 from helpers.networks.feature_files import read_features, save_features
 from helpers.networks.weights import read_state_dict
 from helpers.rsa.interchange import read_rdms

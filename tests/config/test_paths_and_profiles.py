@@ -147,7 +147,7 @@ def test_the_three_profiles_load():
 
 
 def test_every_fetched_image_set_is_listed_and_counted():
-    from helpers.datasets.fetch import load_source
+    from helpers.datasets.sources import load_source
     for name in ("mini", "paper"):
         for images in load_profile(name).image_sets.values():
             source = load_source(images.source.removeprefix("fetch:"))

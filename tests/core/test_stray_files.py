@@ -17,7 +17,8 @@ from helpers.brains.layouts import read_cohort
 from helpers.config.profile import profile_names
 from helpers.core.errors import LabError
 from helpers.core.stray_files import find_original, is_stray, list_visible_files, select_by_pattern
-from helpers.datasets.fetch import DownloadSource, fetch_folder
+from helpers.datasets.fetch import fetch_folder
+from helpers.datasets.sources import DownloadSource
 from helpers.runner.notebooks import list_sources
 from helpers.stimuli.folders import OTHER_SUFFIXES, SUFFIXES, list_images
 from helpers.stimuli.image_sets import CLASSIC, FLOC, LAYOUTS, image_folder, imagenet_classes

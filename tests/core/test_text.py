@@ -28,7 +28,7 @@ from helpers.config.validation import read_toml
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE
 from helpers.core.text import read_lines, read_table, read_text
-from helpers.datasets.fetch import load_source
+from helpers.datasets.sources import load_source
 from helpers.matched_models.training_dynamics import RECORDED_COLUMNS, read_training_record
 from helpers.networks.name_embeddings import N_DIMS, RELEASE_FILES, read_name_embeddings
 from helpers.networks.text_encoder import read_vocabulary

@@ -18,8 +18,9 @@ import pytest
 from helpers.core import console
 from helpers.core.errors import LabError
 from helpers.datasets.archive import unpack
-from helpers.datasets.fetch import DownloadSource, fetch_file, fetch_folder
+from helpers.datasets.fetch import fetch_file, fetch_folder
 from helpers.datasets.prepare import _is_made
+from helpers.datasets.sources import DownloadSource
 
 pytestmark = pytest.mark.slow
 

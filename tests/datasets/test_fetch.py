@@ -23,14 +23,10 @@ import pytest
 from helpers.core import paths
 from helpers.core.errors import LabError
 from helpers.datasets import download as transport
-from helpers.datasets.fetch import (
-    DownloadSource,
-    download,
-    fetch_file,
-    fetch_folder,
-    folder_manifest,
-    load_source,
-)
+from helpers.datasets.archive import folder_manifest
+from helpers.datasets.download import download
+from helpers.datasets.fetch import fetch_file, fetch_folder
+from helpers.datasets.sources import DownloadSource, load_source
 
 BODY = bytes(range(256)) * 4000  # 1.024 MB: some ten pieces
 DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()

@@ -15,8 +15,9 @@ from helpers.brains.object2vec import Object2Vec
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.datasets import fetch
-from helpers.datasets.download import DownloadSource, PartFile
-from helpers.datasets.fetch import fetch_folder, folder_manifest, load_source
+from helpers.datasets.archive import folder_manifest
+from helpers.datasets.fetch import fetch_folder
+from helpers.datasets.sources import DownloadSource, PartFile, load_source
 
 REAL = ROOT.parent / "shared" / "data"
 TERMS = "CC0, for the test"

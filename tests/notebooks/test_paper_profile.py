@@ -35,7 +35,7 @@ from support.training_states import readout_training_state
 
 from helpers.config.profile import load_profile
 from helpers.core.paths import ROOT
-from helpers.datasets import fetch, prepare
+from helpers.datasets import prepare, sources
 from helpers.networks import registry
 from helpers.networks.architectures import build
 from helpers.selectivity.generalisation import same_preference_intervals
@@ -244,7 +244,7 @@ def world(made, private, serve, monkeypatch):
     """Give a test a copy of the data, and point the lists of sources at the server."""
     shutil.copytree(made / "data", private / "data")
     shutil.copy(made / "paper.toml", private)
-    address, real = serve(made / "served"), fetch.load_source
+    address, real = serve(made / "served"), sources.load_source
     changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
                              "manifest": None, "bytes": 0},
                "caltech256": {"url": f"{address}/caltech.tar", "bytes": 0, "digest": None,

@@ -20,6 +20,7 @@ from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.datasets.prepare import WRITERS
+from helpers.datasets.sources import FETCH
 from helpers.figures.deviations import Deviation
 from helpers.runner import __main__, freshness
 from helpers.runner.freshness import is_fresh
@@ -501,7 +502,10 @@ def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():
     assert "helpers.selectivity.statistics" not in reach["00_meet_the_universe"]
     assert "helpers.selectivity.linear_probes" not in reach["01_localize_selective_units"]
     assert not any(name.startswith("data.") for modules in reach.values() for name in modules)
+    assert not any(modules & {"helpers.datasets.fetch", "helpers.datasets.download"}
+                   for modules in reach.values())
     assert "data.synthetic.faces" in import_closure([WRITERS])
+    assert "helpers.datasets.download" in import_closure([FETCH])
 
 
 def test_twins_are_compared_by_content(tmp_path):

@@ -10,6 +10,7 @@ from scipy import stats
 from support.tiny_cohort import RandomImages, network
 
 from helpers.core.intervals import proportion_interval
+from helpers.networks.activations import extract_activations
 from helpers.networks.registry import NetworkEntry
 from helpers.selectivity import generalisation
 from helpers.selectivity.generalisation import measure_same_preference, same_preference_intervals
@@ -52,19 +53,6 @@ def test_each_domains_row_is_that_of_its_units_alone():
         assert tuple(rows[candidate]) == same_preference_interval(
             x[:, own], LABELS, defined[own], CANDIDATES, seed=1, n_resamples=50)
     assert np.isnan(rows[2]).all()
-
-
-def test_of_many_units_all_are_counted_and_some_give_the_width(monkeypatch):
-    rng = np.random.default_rng(4)
-    x, defined = rng.normal(size=(48, 600)), rng.integers(3, size=600)
-    x += 0.4 * np.eye(4)[LABELS][:, defined] + 0.3 * rng.normal(size=(48, 1))
-    whole = same_preference_intervals(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=200)
-    monkeypatch.setattr(generalisation, "MAX_UNITS", 100)
-    some = same_preference_intervals(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=200)
-    np.testing.assert_allclose(some[:, 0], whole[:, 0], atol=1e-12)
-    widths = [rows[:, 2] - rows[:, 1] for rows in (some, whole)]
-    assert (widths[0] != widths[1]).all()
-    np.testing.assert_allclose(*widths, rtol=0.4)
 
 
 def test_the_interval_is_that_of_images_drawn_again_within_domains():
@@ -121,8 +109,9 @@ def write_images(root, order, seed) -> ImageSet:
     return ImageSet(root, files, domains, domains, tuple(order))
 
 
-def test_all_layers_of_a_network_are_pooled_as_the_table_counts_them(private):
-    """Units of every layer, whatever the domains' order and the batches."""
+@pytest.fixture
+def arbitrary(private):
+    """A network, arbitrary labels of its units, and independent images."""
     tiny = network()
     tiny = replace(tiny, entry=NetworkEntry("tiny-net", "tiny", tiny.preprocessing, "none", "none",
                                             {"width": 1}))
@@ -130,8 +119,14 @@ def test_all_layers_of_a_network_are_pooled_as_the_table_counts_them(private):
     independent = write_images(private / "independent", DOMAINS[3::-1], 1)
     result = localize_network(tiny, defining)
     rng = np.random.default_rng(0)
-    result = replace(result, labels={layer: rng.integers(4, size=labels.size).astype(np.uint8)
-                                     for layer, labels in result.labels.items()})
+    return tiny, replace(result, labels={
+        layer: rng.integers(4, size=labels.size).astype(np.uint8)
+        for layer, labels in result.labels.items()}), independent
+
+
+def test_all_layers_of_a_network_are_pooled_as_the_table_counts_them(arbitrary):
+    """Units of every layer, whatever the domains' order and the batches."""
+    tiny, result, independent = arbitrary
     table = measure_generalisation(result, localize_network(tiny, independent)).dropna()
     expected = (table["n_units"] * table["same_preference"]).sum() / table["n_units"].sum()
     assert table["layer"].nunique() == 3
@@ -142,3 +137,26 @@ def test_all_layers_of_a_network_are_pooled_as_the_table_counts_them(private):
     conv = measure_same_preference(tiny, result, independent, seed=0, layers=["conv"])
     assert conv["faces"][0] == pytest.approx(row) != fraction
     assert list(conv) == [*table["domain"].unique(), "all"]
+
+
+def test_of_many_units_some_are_drawn_and_only_these_are_measured(arbitrary, monkeypatch):
+    """Drawn from all layers; the domains count by all of their units."""
+    tiny, result, independent = arbitrary
+    whole, measured = measure_same_preference(tiny, result, independent, seed=0), []
+
+    def extract(model, layers, batches, units):
+        measured.append({layer: len(own) for layer, own in units.items()})
+        return extract_activations(model, layers, batches, units)
+
+    monkeypatch.setattr(generalisation, "extract_activations", extract)
+    monkeypatch.setattr(generalisation, "MAX_UNITS", 40)
+    some = measure_same_preference(tiny, result, independent, seed=0)
+    n_units = {domain: sum(int((labels == index).sum()) for labels in result.labels.values())
+               for index, domain in enumerate(result.domains)}
+    assert sum(measured[0].values()) == sum(min(40, n) for n in n_units.values())
+    assert all(measured[0].values()), "units of every layer"
+    pooled = sum(n * some[domain][0] for domain, n in n_units.items()) / sum(n_units.values())
+    assert some["all"][0] == pytest.approx(pooled)
+    for domain, (fraction, _, _) in some.items():
+        error = np.sqrt(whole[domain][0] * (1 - whole[domain][0]) / 40)
+        assert fraction == pytest.approx(whole[domain][0], abs=4 * error)
