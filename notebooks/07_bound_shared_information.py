@@ -488,9 +488,9 @@ print(claims.verdicts())
 # ## 7 · What we see, what the paper says, why they differ
 #
 # *A lower bound says how much was found, not how much there is.* The demo's training is short, its
-# regions are all of about one size, and pooled networks see the pairs of all participants. In the
-# paper specific networks were trained for longer, and OPA, EBA and PPA, which share most there, are
-# also by far the largest regions.
+# regions are small (D), and pooled networks see the pairs of all participants. In the paper
+# specific networks were trained for longer, and OPA, EBA and PPA, which share most there, are also
+# by far the largest regions.
 
 # %% tags=["prose"]
 specific = bounds[bounds["condition"] == "contrastive"]
