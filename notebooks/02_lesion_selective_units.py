@@ -347,8 +347,7 @@ by_domain.rename(style.display_name).rename(columns=style.display_name).round(1)
 # %% [markdown]
 # ## 9 · The figure
 #
-# First row: one scatter for each lesion. The deficits of panels A and C are drawn as changes, as
-# published: downwards is impaired.
+# Five rows of panels.
 
 # %%
 figure = style.new_figure(10.1, alt="""Eight panels. A: scatter plots, one for each lesion, of
@@ -361,6 +360,12 @@ figure = style.new_figure(10.1, alt="""Eight panels. A: scatter plots, one for e
     classes.""")
 figure_rows = figure.add_gridspec(5, 1, height_ratios=[1.25, 0.72, 1.35, 1.4, 1.3], hspace=0.58,
                                   left=0.085, right=0.97, top=0.935, bottom=0.075)
+
+# %% [markdown]
+# First row: one scatter for each lesion. The deficits of panels A and C are drawn as changes, as
+# published: downwards is impaired.
+
+# %%
 scatters = figure_rows[0].subgridspec(1, len(core), wspace=0.16).subplots(sharey=True)
 for axes, domain, row, probe_set in zip(scatters, core, rows, main.most_impaired):
     plots.deficit_scatter(axes, activation[0, row], -100 * deficit[0, row], domain,

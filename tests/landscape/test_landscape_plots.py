@@ -468,7 +468,7 @@ def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
     ends = sorted(tuple(one[-1].round(6)) for one in thin)
     assert ends == [(-0.6, 0.7), (-0.3, 0.3), (-0.1, 0.1)]
     assert [(text.get_text(), tuple(np.round(text.xy, 6))) for text in axes.texts] == [
-        ("0", (0, 0)), ("1", (-0.2, 0.2)), ("0", (0, 0)), ("1", (-0.6, 0.7))]
+        ("1", (-0.2, 0.2)), ("1", (-0.6, 0.7))], "the pretrained network is the origin"
 
 
 # ---- laterality ---------------------------------------------------------------------------------
