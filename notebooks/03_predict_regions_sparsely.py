@@ -889,9 +889,9 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 fraction_of_ceiling = None    # a number between 0 and 1
 
 # %% tags=["solution"]
-ceiling = ceilings.pivot_table("value", "roi", "statistic").reindex(columns=["univariate", "rsa"])
-mean_score = tests["veRSA"].set_index("roi").loc[example_roi, "mean"]
-fraction_of_ceiling = mean_score / ceiling.loc[example_roi, "rsa"]
+ceiling = ceilings[ceilings["roi"] == example_roi].groupby("statistic")["value"].mean()
+mean_score = tests["veRSA"].set_index("roi")["mean"].get(example_roi, np.nan)
+fraction_of_ceiling = mean_score / ceiling.get("rsa", np.nan)    # NaN: there is no ceiling
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
