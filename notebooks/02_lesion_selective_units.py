@@ -619,8 +619,8 @@ show a weaker relation" is *{claims.verdict("As many random units")}*.
 {listed(clear_effects)}. "In all of them" is *{claims.verdict("A lesion impairs the classes")}*.
 
 **G, H.** With {fraction_shown:.0%} of the units of each layer silenced for every domain, the
-interval lies above 0 for: {listed(clear_equal)}. A lesion impairs its own classes more than those of any
-other domain for: {listed(own_most)}. {growth}""")
+interval lies above 0 for: {listed(clear_equal)}. A lesion impairs its own classes more than those
+of any other domain for: {listed(own_most)}. {growth}""")
 
 # %% [markdown]
 # Silencing as many *random* units in every layer can impair as much as silencing selective ones,

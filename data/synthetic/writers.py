@@ -36,7 +36,7 @@ def check_sizes(sizes: SyntheticSpec) -> None:
     Raises
     ------
     LabError
-        If people could not be told apart, participants of the two cohorts would be the same, or
+        If people could not be distinguished, participants of the two cohorts would be the same, or
         the sessions do not hold all showings of the shared images.
     """
     ranges = {"face_identities": (2, MAX_IDENTITIES),

@@ -169,7 +169,7 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
 def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -> None:
     """Colour the vertices of a cortical map by their gain in r; outline their regions.
 
-    Regions that prefer a domain are outlined in its colour, others in black, and named.
+    Regions that prefer a domain are outlined in its colour; others are named.
 
     A flat map is drawn in its plane. An inflated surface is drawn by nilearn, seen from below and
     behind, on axes that must be three-dimensional.
@@ -199,8 +199,8 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
     for roi, vertex in regions:
         by_domain.setdefault(domain_of(str(roi)), {})[str(roi)] = vertex.to_numpy()
     for domain, own in by_domain.items():
-        flat_maps.outline_regions(axes, surface, own, names=not domain,
-                                  colour=COLOURS[domain] if domain else flat_maps.OUTLINE)
+        flat_maps.outline_regions(axes, surface, own, names=domain not in COLOURS,
+                                  colour=COLOURS.get(domain, flat_maps.OUTLINE))
 
 
 def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, str], Surface],
@@ -231,14 +231,16 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
         gain_map(axes, surface, voxels[(voxels["subject"] == subject) & (
             voxels["vertex_hemisphere"] == hemisphere)], limit)
         axes.set_title(f"{subject} {hemisphere}")
-    bar, key = (figure.add_subplot(cell) for cell in (rows[1].subgridspec(1, 3)[1],
-                                                      rows[1].subgridspec(1, 3)[2]))
-    gain_colorbar(bar, limit, "gain in r: contrastive − pretrained")
-    domains = filter(None, dict.fromkeys(map(domain_of, map(str, voxels["roi"].unique()))))
-    key.axis("off")
-    key.legend(handles=[Line2D([], [], color=COLOURS[domain], label=display_name(domain))
-                        for domain in domains], loc="upper right", ncols=4,
-               title="regions that prefer", handlelength=1)
+    below = rows[1].subgridspec(1, 3)
+    gain_colorbar(figure.add_subplot(below[1]), limit, "gain in r: contrastive − pretrained")
+    domains = [domain for domain in dict.fromkeys(map(domain_of, map(str, voxels["roi"].unique())))
+               if domain in COLOURS]
+    if domains:
+        key = figure.add_subplot(below[2])
+        key.axis("off")
+        key.legend(handles=[Line2D([], [], color=COLOURS[domain], label=display_name(domain))
+                            for domain in domains], loc="upper right", ncols=4,
+                   title="regions that prefer", handlelength=1)
 
 
 def gain_colorbar(axes: Axes, limit: float, label: str) -> None:

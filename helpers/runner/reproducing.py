@@ -48,9 +48,14 @@ def replace_part(text: str, name: str, content: str) -> str:
 
 
 def write_part(name: str, content: str, path: Path = DOCUMENT) -> None:
-    """Replace one part of the document."""
-    text = replace_part(path.read_text(encoding="utf-8"), name, content)
-    atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
+    """Replace one part of the document; one that is as it should be is not written again.
+
+    The cards lie in the zoo, and a file written there makes all figures stale.
+    """
+    present = path.read_text(encoding="utf-8")
+    text = replace_part(present, name, content)
+    if text != present:
+        atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
     echo(f"{path.name}: {name} written")
 
 

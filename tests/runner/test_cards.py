@@ -18,7 +18,7 @@ from helpers.core.paths import zoo_dir
 from helpers.networks.registry import registry
 from helpers.runner import cards
 from helpers.runner.cards import DATA_PAGE, ZOO_PAGE, count_weights, demo_networks, generated_parts
-from helpers.runner.reproducing import replace_part
+from helpers.runner.reproducing import replace_part, write_part
 
 RECORD = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 
@@ -95,3 +95,13 @@ def test_files_that_are_no_networks_are_not_counted_as_seeds():
     for name, table in demo_networks().items():
         if "seeds" in table and table["objective"] != "none":
             assert f", {table['seeds']} seeds" in cards._architecture(name, table)
+
+
+def test_a_part_that_is_as_it_should_be_is_not_written_again(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text("<!-- cards: begin -->\nold\n<!-- cards: end -->\n", encoding="utf-8")
+    write_part("cards", "new", path)
+    written = path.stat().st_ino, path.stat().st_mtime_ns
+    write_part("cards", "new", path)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == written
+    assert "new" in path.read_text(encoding="utf-8")
