@@ -104,8 +104,8 @@ doctor: ## what this machine can run, and what to do for the rest (PROFILE); no 
 lab: $(READY) ## open JupyterLab
 	@PYTORCH_ENABLE_MPS_FALLBACK=1 $(PY) -m jupyter lab notebooks
 
-zoo: $(READY) ## train the demo networks and readouts again from nothing (three hours on two cores)
-	@$(PY) -m data.zoo
+zoo: $(READY) ## train the demo networks and readouts again from nothing, JOBS at once; goes on where it was interrupted
+	@$(PY) -m data.zoo --jobs $(JOBS)
 
 # The site has an environment of its own, without torch: nothing is imported or executed.
 SITE := build/site-venv

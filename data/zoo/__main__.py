@@ -1,20 +1,26 @@
 """Train the demo networks from nothing: images → weights, with a record of how.
 
-    python -m data.zoo                                     all, one after the other
+    python -m data.zoo --jobs 2              all, two at once with one thread each (``make zoo``)
     python -m data.zoo --only demo-barlow-twins
-    torchrun --nproc-per-node 4 -m data.zoo                the same on several processes
+    torchrun --nproc-per-node 4 -m data.zoo --only demo-clip     one network, several processes
 
 Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
 readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``. Of the matched models
 (``demo-resnet-...``) also what they were on their way, ``data/zoo/emergence.csv`` and
-``<name>-rdms.safetensors``.
+``<name>-rdms.safetensors``. With ``--jobs``, a run that was interrupted goes on after the networks
+that it had finished; a failed network does not stop the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,11 +44,12 @@ from data.zoo.training import (
 from helpers.config.profile import Profile, load_profile
 from helpers.core.console import echo
 from helpers.core.errors import LabError
-from helpers.core.paths import zoo_dir
+from helpers.core.paths import atomic_write, cache_dir, ensure_writable, zoo_dir
 from helpers.networks.network import select_device
 from helpers.training.processes import process_group, process_rank
 
-NAMES = [UNTRAINED_NETWORK, *RECIPES, *CLIP_NETWORKS, *MATCHED_MODELS]
+NAMES = [*CLIP_NETWORKS, *RECIPES, *reversed(MATCHED_MODELS), UNTRAINED_NETWORK]
+"""Those that take longest first: two at once then end at about the same time."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,9 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
                         help="train the readouts of the networks that are there")
     parser.add_argument("--moments", action="store_true",
                         help="measure the cached checkpoints of the matched models again")
+    parser.add_argument("--jobs", type=int, metavar="N",
+                        help="train N networks at once, each in a process of one thread")
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile)
+        if options.jobs is not None:
+            passed_on = [f"--{name}" for name in ("readouts", "moments") if getattr(options, name)]
+            return train_side_by_side(options.only, profile, options.jobs, passed_on)
         with process_group(select_device(profile.device)) as device:
             for name in options.only:
                 if not (options.readouts or options.moments):
@@ -71,6 +83,58 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def train_side_by_side(names: Sequence[str], profile: Profile, n_jobs: int,
+                       options: Sequence[str] = ()) -> int:
+    """Train networks in processes of their own, ``n_jobs`` at once; return the exit status.
+
+    What an interrupted or failed run of the same networks and options had finished is kept: it is
+    listed in a file of the cache, which goes when all are trained.
+
+    Raises
+    ------
+    LabError
+        If ``n_jobs`` is below 1, or some networks failed.
+    """
+    if n_jobs < 1:
+        raise LabError(f"--jobs {n_jobs}", expected="1 or more", remedy="correct the number")
+    path = ensure_writable(cache_dir()) / "zoo-run.json"
+    run = {"profile": profile.digest, "options": list(options), "names": list(names)}
+    finished = _finished_names(path, run)
+    if finished:
+        echo(f"{len(finished)} of {len(names)} networks were trained by a run that did not end "
+             f"(remove {path} to train them again)")
+
+    def train(name: str) -> int:
+        echo(f"{name}: started")
+        return subprocess.run([sys.executable, "-m", "data.zoo", "--profile", profile.name,
+                               "--only", name, *options],
+                              env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
+
+    with ThreadPoolExecutor(n_jobs) as pool:
+        statuses = {pool.submit(train, name): name for name in names if name not in finished}
+        for status in as_completed(statuses):
+            if not status.result():
+                finished.append(statuses[status])
+                text = json.dumps(run | {"finished": finished})
+                atomic_write(path, lambda part, text=text: part.write_text(text, encoding="utf-8"))
+    failed = [name for name in names if name not in finished]
+    if failed:
+        raise LabError(f"not trained: {', '.join(failed)}", expected="every network trained",
+                       remedy="read the message above; the same command goes on with these")
+    path.unlink(missing_ok=True)
+    return 0
+
+
+def _finished_names(path: Path, run: dict[str, Any]) -> list[str]:
+    """Return the networks that an unfinished run of the same kind has trained."""
+    try:
+        last_run = json.loads(path.read_text(encoding="utf-8"))
+        finished = last_run.pop("finished")
+    except (OSError, ValueError, AttributeError, KeyError):
+        return []
+    return finished if last_run == run else []
 
 
 def _log_record(name: str, record: dict[str, Any]) -> None:
