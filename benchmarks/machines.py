@@ -4,6 +4,7 @@
     python benchmarks/machines.py --machines sse avx2 --only 01 13
     python benchmarks/machines.py --record               also measure figures/demo/tolerances.json
     python benchmarks/machines.py --others FOLDER        compare this run of a real other machine
+    python benchmarks/machines.py --machines avx2 --run "make test"     any command, as a machine
 
 A processor with fewer instructions rounds differently: exp and sums in NumPy, products in
 OpenBLAS and MKL, convolutions in oneDNN, exp and pow in the C library, sums in what Numba
@@ -145,6 +146,13 @@ def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False)
             if made.name != "runs":
                 shutil.rmtree(made) if made.is_dir() else made.unlink()
     return Outcome(status, wall, {stem: read(path) for stem, path in files.items()})
+
+
+def run_command(command: str, name: str) -> int:
+    """Run a shell command as one machine, with a cache of its own; return its exit status."""
+    cache = ensure_writable(cache_dir() / "machines" / f"{name}-command")
+    environment = {**os.environ, **MACHINES[name].environment, CACHE_VARIABLE: str(cache)}
+    return subprocess.run(command, shell=True, cwd=ROOT, env=environment).returncode
 
 
 def _same_inputs(one: Mapping, other: Mapping) -> bool:
@@ -331,7 +339,14 @@ def main(arguments: list[str] | None = None) -> int:
                         "benchmarks/runs if not given")
     parser.add_argument("--keep", action="store_true", help="keep the caches of finished machines")
     parser.add_argument("--force", action="store_true", help="run again what is finished")
+    parser.add_argument("--run", metavar="COMMAND", help="run this shell command as each machine "
+                        "instead, and fail where it fails")
     options = parser.parse_args(arguments)
+    if options.run:
+        failed = [name for name in options.machines if run_command(options.run, name)]
+        echo(f"failed as {', '.join(failed)}: {options.run}" if failed
+             else f"passed as {', '.join(options.machines)}: {options.run}")
+        return 1 if failed else 0
     try:
         stems = [path.stem for path in select_notebooks(options.only)]
         if subprocess.call([sys.executable, "-m", "helpers.lab", "prepare"], cwd=ROOT):

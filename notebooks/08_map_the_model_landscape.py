@@ -563,8 +563,8 @@ claims.interval("Half the way, too, nothing is gained without forgetting",
                 "gained", source="beyond the paper", paper="–")
 claims.interval("Half the way is a trade-off", statistics.interpolation_advantage(paths, 0.5),
                 "above 0",
-                of="fraction of the gain minus fraction of the loss that half the way's weights "
-                "have",
+                of="gain of r of half the way's weights minus the part of the whole gain that "
+                "belongs to their part of the loss",
                 source="beyond the paper", paper="–")
 
 # %% [markdown]
@@ -659,8 +659,8 @@ opposite hemispheres leave in different directions is
 # %% tags=["prose"]
 Markdown(f"""Of {len(winners)} networks that gained, {n_unforgetting} have at least the pretrained
 network's accuracy. That half of the way, too, nothing is gained without forgetting is
-**{claims.verdict("Half the way, too")}**; that it keeps more of the gain than of the loss, a
-trade-off, is **{claims.verdict("Half the way is")}**.""")
+**{claims.verdict("Half the way, too")}**; that it keeps more of the gain than belongs to its part of
+the loss, a trade-off, is **{claims.verdict("Half the way is")}**.""")
 
 # %% [markdown]
 # Under `mini` there is one task, the localizer's eleven categories, and no early region.

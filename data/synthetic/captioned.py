@@ -22,6 +22,7 @@ from data.synthetic.depicted import (
 )
 from data.synthetic.diet import apply_colour_cast
 from data.synthetic.images import Latents
+from data.synthetic.objects import KINDS
 from data.synthetic.phrases import FRAMES, NOUNS
 
 GROUP_SIZE = 4
@@ -29,7 +30,9 @@ GROUP_SIZE = 4
 DOMAIN_PROBABILITIES = {"faces": 0.2, "bodies": 0.17, "characters": 0.17, "objects": 0.46}
 """How often an item is of each domain: objects, which are of ten kinds, more often than in the
 images that participants see."""
-N_ITEMS_PROBABILITIES = (.25, .35, .25, .15)
+KINDS_OF = {"objects": (*KINDS, *(kind for kind in ("food", "animal") for _ in range(3)))}
+"""Food and animals four times as often as other objects: each looks like many different things."""
+N_ITEMS_PROBABILITIES = (.4, .3, .2, .1)
 """How often there are one, two, three or four items."""
 COUNT_PHRASES: tuple[tuple[str, ...], ...] = (
     ("one thing", "a single thing"), ("two things", "a pair of things"),
@@ -84,7 +87,8 @@ def compose_captioned_group(*, rng: np.random.Generator, seed: int,
         image, items = background.copy(), list(setting)
         for place, (relative_size, item_seed) in enumerate(zip(relative_sizes, item_seeds)):
             item_rng = np.random.default_rng([item_seed, version if place == redrawn else 0])
-            items.append(add_item(item_rng, image, relative_size, DOMAIN_PROBABILITIES))
+            items.append(add_item(item_rng, image, relative_size, DOMAIN_PROBABILITIES,
+                                  KINDS_OF))
         image = apply_colour_cast(image, np.random.default_rng(cast_seed), strength=.35)
         group.append(CaptionedImage(image, _captions(items, image, rng), items))
     return group

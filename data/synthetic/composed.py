@@ -6,7 +6,7 @@ with people's faces and bodies, writing, and objects in it, near or far, overlap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -62,12 +62,25 @@ def compose_background(rng: np.random.Generator, seed: int,
 
 
 def add_item(rng: np.random.Generator, image: Image.Image, relative_size: float,
-             probabilities: Mapping[str, float] = MappingProxyType(DOMAIN_PROBABILITIES)
-             ) -> Latents:
-    """Draw one thing and lay it onto the image; return its latents and where it is."""
+             probabilities: Mapping[str, float] = MappingProxyType(DOMAIN_PROBABILITIES),
+             kinds_of: Mapping[str, Sequence[str]] = MappingProxyType({})) -> Latents:
+    """Draw one thing and lay it onto the image; return its latents and where it is.
+
+    Parameters
+    ----------
+    rng : Generator
+    image : Image
+        Changed in place.
+    relative_size : float
+        Longer side, as a fraction of the image.
+    probabilities : mapping of str to float
+        Domain → how often the thing is of it.
+    kinds_of : mapping of str to sequence of str
+        Domain → its kinds, each as often as it is named; by default every kind once.
+    """
     domain = str(rng.choice(list(probabilities), p=list(probabilities.values())))
-    module = DOMAINS[domain]
-    latents = sample(domain, {"kind": module.KINDS[rng.integers(len(module.KINDS))]}, rng)
+    kinds = kinds_of.get(domain, DOMAINS[domain].KINDS)
+    latents = sample(domain, {"kind": kinds[rng.integers(len(kinds))]}, rng)
     item_image = draw(latents, max(24, round(image.width * min(1.0, relative_size + .2))))
     cutout = rotate_and_crop(recolour(item_image, rng), angle=float(rng.uniform(-12, 12)))
     side = longer_side(cutout, relative_size)

@@ -79,12 +79,13 @@ def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.DataFrame:
-    r"""Compare the fractions of gain and of loss at an interpolation coefficient.
+    r"""Return the gain at an interpolation coefficient beyond its share of the loss.
 
-    .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar g_1\, \bar l_1}
+    .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar l_1}
 
-    With one participant this is :math:`g_s / g_1 - l_s / l_1`, the fraction of the gain minus that
-    of the loss; participants are weighted by gain and loss, so that none is divided by nearly 0.
+    With one participant this is :math:`g_s - g_1\, l_s / l_1`: the gain minus what the same
+    fraction of the loss would buy if gain and loss grew together. Nothing is divided by a gain,
+    which may be nearly 0; participants are weighted by their loss.
 
     Parameters
     ----------
@@ -97,13 +98,12 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
     Returns
     -------
     DataFrame, participants x trainings
-        Above 0: a trade-off.
+        In units of r. Above 0: a trade-off.
     """
     mean = paths.groupby(["interpolation", "donor", "seed"])[["gain", "change"]].mean()
     some, whole = mean.loc[interpolation], mean.loc[1.0]
-    scale = whole["gain"].mean() * whole["change"].mean()
     return ((some["gain"] * whole["change"] - some["change"] * whole["gain"])
-            / (scale or np.nan)).unstack("seed")
+            / (whole["change"].mean() or np.nan)).unstack("seed")
 
 
 def change_where_gained(paths: pd.DataFrame, interpolation: float) -> pd.DataFrame:

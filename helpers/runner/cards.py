@@ -125,11 +125,14 @@ def _training(entries: list[dict]) -> str:
     trained = [entry for entry in entries if "recipe" in entry]
     if not trained:
         return "none"
-    recipe, minutes = trained[0]["recipe"], [entry["seconds"] / 60 for entry in trained]
+    minutes = [entry["seconds"] / 60 for entry in trained]
+    recipes = [trained[0][key] for key in ("recipe before", "recipe") if key in trained[0]]
     spread = f"{min(minutes):.0f}" + f" to {max(minutes):.0f}" * (len(minutes) > 1)
     platform = trained[0]["platform"]
-    return (f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, crops of "
-            f"{recipe['augmentation']['size']} px; {spread} minutes on {platform['threads']} "
+    described = ", then ".join(
+        f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, crops of "
+        f"{recipe['augmentation']['size']} px" for recipe in recipes)
+    return (f"{described}; {spread} minutes on {platform['threads']} "
             f"thread{'s' * (platform['threads'] > 1)} of an {platform['chip']}")
 
 

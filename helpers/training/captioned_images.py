@@ -98,9 +98,16 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
     return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
 
 
+def learn_words(captioned: CaptionedImages, *, context: int) -> Vocabulary:
+    """Keep the words that captions use ``MIN_WORD_COUNT`` times or more."""
+    captions = (caption for image_captions in captioned.captions for caption in image_captions)
+    return replace(build_vocabulary(captions, MIN_WORD_COUNT), context=context)
+
+
 def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int,
                seed: int,
-               words: Vocabulary | None = None, context: int = 24, layers: int = 1,
+               words: Vocabulary | None = None, text: TextEncoder | None = None,
+               context: int = 24, layers: int = 1,
                device: torch.device | str = "cpu",
                steps: int | None = None, mixed_precision: bool | None = None,
                on_step: StepCallback
@@ -120,24 +127,25 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
         As for `helpers.training.loop.train`.
     words : Vocabulary, optional
         By default learned from the captions.
+    text : TextEncoder, optional
+        One that knows ``words`` already, trained further in place; by default a new one.
     context : int
         Words of a caption that are read, where the words are learned.
     layers : int
-        Of the text encoder.
+        Of a new text encoder.
 
     Returns
     -------
     TextEncoder, Vocabulary, Record
     """
-    words = words or replace(build_vocabulary((caption for image_captions in captioned.captions
-                                               for caption in image_captions), MIN_WORD_COUNT),
-                             context=context)
+    words = words or learn_words(captioned, context=context)
     tokens = words.tokens([caption for image_captions in captioned.captions
                            for caption in image_captions])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        text_encoder = TextEncoder(len(words), context=words.context, layers=layers, output=width)
+    if text is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            text = TextEncoder(len(words), context=words.context, layers=layers, output=width)
     record = train(model, captioned.images, tokens.view(len(captioned), -1, words.context), recipe,
                    seed=seed, device=device, steps=steps, mixed_precision=mixed_precision,
-                   on_step=on_step, text=text_encoder)
-    return text_encoder.eval(), words, record
+                   on_step=on_step, text=text)
+    return text.eval(), words, record

@@ -93,7 +93,7 @@ def test_the_loss_is_that_of_both_directions():
 @pytest.fixture(scope="module")
 def captioned_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("captions") / "captioned"
-    return write_captioned(folder, seed=0, n_images=2 * clip_training.RECIPES[NAME].batch_size,
+    return write_captioned(folder, seed=0, n_images=2 * clip_training.COMPOSED_IMAGES.batch_size,
                            processes=2)
 
 

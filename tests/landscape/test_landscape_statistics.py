@@ -54,15 +54,18 @@ def test_gains_are_paired_by_region_and_averaged_over_people_where_pooled():
 
 
 def test_half_the_way_is_a_bargain_where_the_gain_comes_sooner():
-    """With one participant: fraction of the gain minus fraction of the loss; nobody's 0 divides."""
+    """With one participant: the gain minus its part that belongs to the loss; no gain divides."""
     rows = [("a", 0, 0.5, 0.3, -0.1), ("a", 0, 1.0, 0.4, -0.4),
             ("b", 0, 0.5, 0.1, -0.1), ("b", 0, 1.0, 0.0, -0.2)]
     paths = pd.DataFrame(rows, columns=["donor", "seed", "interpolation", "gain", "change"])
     alone = statistics.interpolation_advantage(paths[paths["donor"] == "a"], 0.5)
-    np.testing.assert_allclose(alone, [[0.3 / 0.4 - 0.1 / 0.4]])
+    np.testing.assert_allclose(alone, [[0.3 - 0.4 * 0.1 / 0.4]])
     both = statistics.interpolation_advantage(paths, 0.5)
-    np.testing.assert_allclose(both.loc["b"], (0.1 * 0.2 - 0.1 * 0.0) / (0.2 * 0.3))
-    assert np.isfinite(both.to_numpy()).all()
+    np.testing.assert_allclose(both.loc["b"], 0.1 * 0.2 / 0.3)
+    proportional = paths.assign(gain=[0.1, 0.4, 0.1, 0.2], change=[-0.1, -0.4, -0.1, -0.2])
+    np.testing.assert_allclose(statistics.interpolation_advantage(proportional, 0.5), 0, atol=1e-12)
+    no_gain = paths.assign(gain=[0.01, 1e-9, 0.01, -1e-9])
+    assert (statistics.interpolation_advantage(no_gain, 0.5).to_numpy() < 0.02).all()
 
 
 def test_opposite_pairs_minus_same_pairs_within_a_participant():

@@ -226,3 +226,11 @@ def test_the_committed_verdicts_and_numbers_are_those_of_other_real_machines(fol
     stems = [path.stem for path in list_sources()]
     assert machines.report({folder.name: machines.other_machine(folder, stems)}, stems), (
         capsys.readouterr().out)
+
+
+def test_a_command_is_run_as_a_machine_with_a_cache_of_its_own(capfd):
+    command = 'test "$ONEDNN_MAX_CPU_ISA" = AVX2 && echo "$LAB_CACHE"'
+    assert machines.main(["--machines", "avx2", "--run", command]) == 0
+    assert "avx2-command" in capfd.readouterr().out
+    assert machines.main(["--machines", "avx2", "sse", "--run", command]) == 1
+    assert "failed as sse" in capfd.readouterr().out
