@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--readouts", action="store_true",
                         help="train the readouts of the networks that are there")
-    parser.add_argument("--moments", action="store_true",
+    parser.add_argument("--checkpoints", action="store_true",
                         help="measure the cached checkpoints of the matched models again")
     parser.add_argument("--jobs", type=int, metavar="N",
                         help="train N networks at once, each in a process of one thread")
@@ -68,13 +68,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         profile = load_profile(options.profile)
         if options.jobs is not None:
-            passed_on = [f"--{name}" for name in ("readouts", "moments") if getattr(options, name)]
-            return train_side_by_side(options.only, profile, options.jobs, passed_on)
+            return train_side_by_side(
+                options.only, profile, options.jobs,
+                [f"--{name}" for name in ("readouts", "checkpoints") if getattr(options, name)])
         with process_group(select_device(profile.device)) as device:
             for name in options.only:
-                if not (options.readouts or options.moments):
+                if not (options.readouts or options.checkpoints):
                     _log_record(name, _train(name, profile, device))
-                if not (options.moments or process_rank()):
+                if not (options.checkpoints or process_rank()):
                     _log_record(name, _evaluate(name, profile, device,
                                                 readout_only=options.readouts))
                 if name in MATCHED_MODELS and not (options.readouts or process_rank()):

@@ -70,7 +70,7 @@ CONTEXT = 64
 CLIP_IMAGE_SETS = ("captioned", "diet")
 """Image sets of the profile that the encoders learn from; of the diet, not its validation part."""
 COMPOSED_STREAM, N_COMPOSED = 23, 3000
-"""Of composed images that no other set has, from which `planted_r2` is measured."""
+"""Of composed images that no other set has, from which `ground_truth_r2` is measured."""
 N_RETRIEVAL_QUERIES = 1000
 """Validation images of the diet that look for their first caption."""
 Follow = Callable[[TrainingRecipe, int], AbstractContextManager[StepCallback | None]]
@@ -142,7 +142,7 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
         The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` images that
         no training saw, the shares whose caption is the nearest, and among the ten nearest; the
         effective dimension of their embeddings about their mean; and how well embeddings of new
-        composed images tell what drives the simulated brains (`planted_r2`).
+        composed images tell what drives the simulated brains (`ground_truth_r2`).
     """
     clip = load_clip(load_network(get_entry(name), weights_path(name), device=device),
                      weights_path(name), zoo_dir())
@@ -159,7 +159,7 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
                           "top 1": round(float((rank == 1).mean()), 4),
                           "top 10": round(float((rank <= 10).mean()), 4)},
             "effective dimension": round(effective_dimension(centred_embeddings), 2),
-            "planted R2": planted_r2(clip, seed=profile.seed, device=device)}
+            "ground truth R2": ground_truth_r2(clip, seed=profile.seed, device=device)}
 
 
 def _embed(clip: ClipModel, images: Tensor, device: torch.device) -> NDArray[np.float32]:
@@ -170,7 +170,7 @@ def _embed(clip: ClipModel, images: Tensor, device: torch.device) -> NDArray[np.
                           for part in images.split(256)]).numpy()
 
 
-def planted_r2(clip: ClipModel, *, seed: int, device: torch.device) -> dict[str, float]:
+def ground_truth_r2(clip: ClipModel, *, seed: int, device: torch.device) -> dict[str, float]:
     """Measure how much of what drives the simulated brains is a linear function of embeddings.
 
     Returns

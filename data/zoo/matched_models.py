@@ -172,7 +172,7 @@ def evaluate_matched_model(name: str, profile: Profile, *, device: torch.device)
 
 
 def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) -> None:
-    """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
+    """Measure a network at its checkpoints, as notebook 15 shows it, and record it."""
     spec = profile.table("language")
     study, images, cohort = _open_study(profile.name)
     family = name.rpartition("-seed")[0]
@@ -203,7 +203,7 @@ def _open_study(profile: str) -> tuple[MatchedModelsStudy, ImageSet, Cohort]:
 
 
 def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
-    """Put the moments of one network into the zoo's file, leaving the others as they are."""
+    """Put the checkpoints of one network into the zoo's file, leaving the others as they are."""
     model_key = table[["condition", "seed"]].iloc[0]
     with FileLock(cache_dir() / f".{path.name}.lock"):
         saved_table = pd.read_csv(path) if path.is_file() else table.iloc[:0]
@@ -230,13 +230,13 @@ def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labell
 
 def checkpoint_path(name: str, step: int) -> Path:
     """Return the file of what a network was after a step."""
-    return cache_dir() / "moments" / name / f"{step:05d}.safetensors"
+    return cache_dir() / "checkpoints" / name / f"{step:05d}.safetensors"
 
 
 @contextmanager
 def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int,
                       profile: Profile) -> Iterator[StepCallback]:
-    """Show a bar, and save the network at its moments."""
+    """Show a bar, and save the network at its checkpoints."""
     checkpoint_set = set(checkpoint_steps(recipe, n_images))
     network_entry = get_entry(name)
     if not process_rank():

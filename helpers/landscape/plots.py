@@ -125,8 +125,11 @@ def condition_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, *
         if alone:
             named[row["condition"]] = np.array([x, y])
     _mark_references(axes, references or {})
+    # Those that lie among others, the higher one's label on top: their lines do not cross.
+    beside = sorted({"ignorance", "untrained"} & named.keys(), key=lambda name: named[name][1])
+    heights = dict(zip(beside, (-14, 12)))
     for name, place in named.items():
-        _name(axes, name, place[:2])
+        _name(axes, name, place[:2], heights.get(name))
     _origin(axes)
 
 
@@ -192,10 +195,10 @@ def _mark_references(axes: Axes, references: Mapping[str, NDArray]) -> None:
                      linewidths=0.7, zorder=2)
 
 
-def _name(axes: Axes, name: str, place: Sequence[float]) -> None:
-    """Name a point: below it, or beside the others among which it lies, within the panel."""
+def _name(axes: Axes, name: str, place: Sequence[float], height: float | None) -> None:
+    """Name a point: below it; or, at a height (points), beside the others among which it lies."""
     aside = 46 if place[0] < np.mean(axes.get_xlim()) else -46
-    offset = {"ignorance": (aside, 12), "untrained": (aside, -14)}.get(name, (0, -13))
+    offset = (0, -13) if height is None else (aside, height)
     axes.annotate(name, tuple(place), xytext=offset, textcoords="offset points",
                   ha={0: "center", 46: "left", -46: "right"}[offset[0]], va="center", zorder=5,
                   arrowprops={"arrowstyle": "-", "color": "0.4", "linewidth": 0.6}

@@ -153,7 +153,7 @@ def _measured(entries: list[dict]) -> str:
                       f"images use some {entry['effective dimension']:.0f} dimensions",
                       "of what drives the simulated brains, embeddings tell (cross-validated R²) "
                       + ", ".join(f"{name} {r2:.2f}" for name, r2 in sorted(
-                          entry["planted R2"].items(), key=lambda item: -item[1]))]
+                          entry["ground truth R2"].items(), key=lambda item: -item[1]))]
     return "; ".join(parts)
 
 

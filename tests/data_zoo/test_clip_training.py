@@ -66,17 +66,17 @@ def test_texts_and_files_without_words_are_reported(tmp_path):
         read_vocabulary(tmp_path / "absent.txt")
 
 
-def test_a_text_tower_does_not_see_padding():
+def test_a_text_encoder_does_not_see_padding():
     torch.manual_seed(0)
-    tower = TextEncoder(20, context=10, width=16, heads=2, output=6).eval()
+    encoder = TextEncoder(20, context=10, width=16, heads=2, output=6).eval()
     tokens = torch.randint(FIRST_WORD_TOKEN, 20, (3, 10))
     tokens[:, 6:] = PADDING
     with torch.no_grad():
-        tower.places[6:] = torch.randn(4, 16) * 9  # places that hold nothing
-        before = tower(tokens)
-        tower.places[6:] = 0
-        torch.testing.assert_close(tower(tokens), before)
-        assert not torch.allclose(tower(tokens.flip(0)), before)
+        encoder.places[6:] = torch.randn(4, 16) * 9  # places that hold nothing
+        before = encoder(tokens)
+        encoder.places[6:] = 0
+        torch.testing.assert_close(encoder(tokens), before)
+        assert not torch.allclose(encoder(tokens.flip(0)), before)
 
 
 def test_the_loss_is_that_of_both_directions():
@@ -144,13 +144,13 @@ def test_captioned_images_are_the_same_whatever_the_processes(captioned_folder, 
 
 
 @pytest.mark.slow
-def test_towers_learn_to_match(captioned_folder):
+def test_encoders_learn_to_match(captioned_folder):
     images = read_captioned_images([captioned_folder])
     model = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 8))
     recipe = TrainingRecipe("clip", epochs=6, batch_size=64, learning_rate=1e-2, temperature=0.2)
-    tower, words, record = train_clip(model, images, recipe, width=8, seed=0)
+    encoder, words, record = train_clip(model, images, recipe, width=8, seed=0)
     assert record.epoch_losses[-1] < record.epoch_losses[0] - 0.1
-    assert not model.training and not tower.training and len(words) > 100
+    assert not model.training and not encoder.training and len(words) > 100
     with pytest.raises(LabError, match="without a network that reads"):
         train(model, images.images, torch.zeros(len(images), 5, 24, dtype=torch.int64), recipe,
               seed=0)
@@ -158,7 +158,7 @@ def test_towers_learn_to_match(captioned_folder):
 
 @pytest.mark.slow
 @needs_zoo
-def test_training_the_towers_again_begins_as_recorded(captioned_folder):
+def test_training_the_encoders_again_begins_as_recorded(captioned_folder):
     losses = clip_training.reproduce_clip_losses(NAME, read_captioned_images([captioned_folder]),
                                                  seed=RECORD["seed"])
     assert losses == pytest.approx(RECORD["rehearsal_losses"], rel=2e-2)
@@ -180,13 +180,13 @@ def clip():
 
 
 @needs_zoo
-def test_the_committed_towers_are_those_of_the_record(clip):
+def test_the_committed_encoders_are_those_of_the_record(clip):
     assert clip.digest == RECORD["digest"]
 
 
 @pytest.mark.slow
 @needs_zoo
-def test_the_committed_towers_match_images_and_captions_that_they_never_saw(clip, tmp_path):
+def test_the_committed_encoders_match_images_and_captions_that_they_never_saw(clip, tmp_path):
     fresh = write_captioned(tmp_path / "fresh", seed=5, n_images=120, processes=2)
     images = read_captioned_images([fresh])
     seen = clip.embed_images(image_folder(fresh), batch_size=60)
@@ -200,13 +200,13 @@ def test_the_committed_towers_match_images_and_captions_that_they_never_saw(clip
 @needs_zoo
 def test_the_record_says_what_embeddings_tell_of_what_is_planted(clip, monkeypatch):
     monkeypatch.setattr(clip_training, "N_COMPOSED", 1000)
-    found = clip_training.planted_r2(clip, seed=0, device=torch.device("cpu"))
-    assert found == pytest.approx(RECORD["planted R2"], abs=0.12)
+    found = clip_training.ground_truth_r2(clip, seed=0, device=torch.device("cpu"))
+    assert found == pytest.approx(RECORD["ground truth R2"], abs=0.12)
     assert min(found[name] for name in ("faces", "scenes", "indoor", "natural")) > 0.8
 
 
 @needs_zoo
-def test_a_network_without_a_tower_that_reads_is_refused(clip):
+def test_a_network_without_a_encoder_that_reads_is_refused(clip):
     alone = load_network(get_entry("demo-untrained"), zoo_dir() / get_entry("demo-untrained").file)
     with pytest.raises(LabError, match="not trained with captions"):
         load_clip(alone, zoo_dir() / get_entry("demo-untrained").file, zoo_dir())

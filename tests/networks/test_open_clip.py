@@ -61,7 +61,7 @@ def captions():
     return tokens
 
 
-def text_tower(architecture, path):
+def text_encoder(architecture, path):
     """Return the text encoder of a file."""
     return build_open_clip_text_encoder(architecture, TINY[architecture],
                                         read_state_dict(path, keys="open_clip_text"))
@@ -84,7 +84,7 @@ def test_reading_an_archive_says_nothing_of_deprecation(published):
         read_state_dict(published[1])
 
 
-def test_the_towers_share_all_tensors_of_a_file(published):
+def test_the_encoders_share_all_tensors_of_a_file(published):
     _, path = published
     image, text = (read_state_dict(path, keys=keys) for keys in ("open_clip", "open_clip_text"))
     rest = {"logit_scale", "input_resolution", "context_length", "vocab_size"}
@@ -93,7 +93,7 @@ def test_the_towers_share_all_tensors_of_a_file(published):
 
 
 @torch.no_grad()
-def test_both_towers_are_those_of_the_whole_model(published):
+def test_both_encoders_are_those_of_the_whole_model(published):
     architecture, path = published
     whole = whole_model(architecture)
     network = load_network(tiny_entry(architecture), path)
@@ -102,19 +102,19 @@ def test_both_towers_are_those_of_the_whole_model(published):
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert theirs.std(0).min() > 1e-3, "different images should differ"
     assert not torch.allclose(ours.norm(dim=1), torch.ones(3), atol=0.01)
-    ours = text_tower(architecture, path)(captions())
+    ours = text_encoder(architecture, path)(captions())
     theirs = whole.encode_text(captions())
     assert ours.shape == (3, 16)
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert theirs.std(0).min() > 1e-3, "different captions should differ"
 
 
-def test_the_loaded_towers_are_float32_and_evaluated(published):
+def test_the_loaded_encoders_are_float32_and_evaluated(published):
     architecture, path = published
     torch.manual_seed(5)
     before = torch.get_rng_state()
     for model in (load_network(tiny_entry(architecture), path).model,
-                  text_tower(architecture, path)):
+                  text_encoder(architecture, path)):
         assert {p.dtype for p in model.parameters()} == {torch.float32}
         assert not any(module.training for module in model.modules())
     assert torch.equal(torch.get_rng_state(), before)
@@ -135,9 +135,9 @@ def test_state_dicts_of_open_clip_itself_are_split_too(tmp_path, prefix):
         image, text = (read_state_dict(tmp_path / name, keys=keys, **found)
                        for keys in ("open_clip", "open_clip_text"))
         assert state_digest(image) == state_digest(whole.visual.state_dict())
-        tower = build_open_clip_text_encoder(VIT, TINY[VIT], text)
+        encoder = build_open_clip_text_encoder(VIT, TINY[VIT], text)
         with torch.no_grad():
-            assert torch.allclose(tower(captions()), whole.encode_text(captions()), atol=1e-5)
+            assert torch.allclose(encoder(captions()), whole.encode_text(captions()), atol=1e-5)
 
 
 @torch.no_grad()
@@ -146,11 +146,11 @@ def test_quickgelu_where_the_name_says_so(published):
     x = torch.linspace(-4, 4, 101)
     quick = x * torch.sigmoid(1.702 * x)
     assert (quick - functional.gelu(x)).abs().max() > 0.01
-    towers = [text_tower(architecture, path)]
+    encoders = [text_encoder(architecture, path)]
     if architecture == VIT:
-        towers.append(build(VIT, TINY[VIT], seed=0))
-    for tower in towers:
-        for block in tower.transformer.resblocks:
+        encoders.append(build(VIT, TINY[VIT], seed=0))
+    for encoder in encoders:
+        for block in encoder.transformer.resblocks:
             assert torch.allclose(block.mlp.gelu(x), quick, atol=1e-6)
     plain = build("open_clip:ViT-B-32", TINY[VIT], seed=0)
     assert torch.allclose(plain.transformer.resblocks[0].mlp.gelu(x), functional.gelu(x))
@@ -178,7 +178,7 @@ def test_layers_are_named_by_their_paths_and_can_be_read(published):
     assert not any(getattr(module, "inplace", False) for module in network.model.modules())
 
 
-def test_untrained_towers_are_seeded():
+def test_untrained_encoders_are_seeded():
     digests = [state_digest(build(VIT, TINY[VIT], seed=seed).state_dict()) for seed in (0, 0, 1)]
     assert digests[0] == digests[1] != digests[2]
 
@@ -289,12 +289,12 @@ def test_the_registered_networks_are_openais(name):
         image = Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8))
         assert torch.allclose(known.preprocessing(image), view(image), atol=1e-5)
     with torch.device("meta"):
-        tower = build(known.architecture, known.options, seed=0)
+        encoder = build(known.architecture, known.options, seed=0)
         whole = open_clip.CLIP(**open_clip.get_model_config(model))
-        embedding = tower(torch.zeros(2, 3, 224, 224))
-    sizes = [sum(p.numel() for p in part.parameters()) for part in (tower, whole)]
+        embedding = encoder(torch.zeros(2, 3, 224, 224))
+    sizes = [sum(p.numel() for p in part.parameters()) for part in (encoder, whole)]
     assert (*sizes, embedding.shape[1]) == PUBLISHED[name]
-    assert {f"visual.{name}" for name in tower.state_dict()} == {
+    assert {f"visual.{name}" for name in encoder.state_dict()} == {
         name for name in whole.state_dict() if name.startswith("visual.")}
-    assert "conv1" in layer_names(tower)
+    assert "conv1" in layer_names(encoder)
     assert get_entry(f"{name}-untrained").architecture == known.architecture

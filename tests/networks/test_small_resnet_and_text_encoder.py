@@ -293,18 +293,18 @@ def test_the_resnets_own_file_is_read(tmp_path, resnet):
 @pytest.mark.parametrize("layers, ordered", [(0, False), (1, True)])
 def test_the_order_of_words_counts_with_a_layer_alone(layers, ordered):
     torch.manual_seed(0)
-    tower = TextEncoder(30, context=12, width=16, heads=2, layers=layers, output=6).eval()
-    assert sum("encoder" in name for name, _ in tower.named_parameters()) == 12 * layers
+    encoder = TextEncoder(30, context=12, width=16, heads=2, layers=layers, output=6).eval()
+    assert sum("encoder" in name for name, _ in encoder.named_parameters()) == 12 * layers
     tokens = torch.randint(FIRST_WORD_TOKEN, 30, (4, 12))
     tokens[:, 8:] = PADDING
     moved = torch.cat([tokens[:, [3, 7, 1, 0, 6, 2, 5, 4]], tokens[:, 8:]], dim=1)
     changed = tokens.clone()
     changed[:, 2] = FIRST_WORD_TOKEN + (changed[:, 2] - FIRST_WORD_TOKEN + 1) % 20
     with torch.no_grad():
-        tower.places.mul_(20)
-        before = tower(tokens)
-        assert torch.allclose(tower(moved), before, atol=1e-5) is not ordered
-        assert not torch.allclose(tower(changed), before, atol=1e-3), "words count"
+        encoder.places.mul_(20)
+        before = encoder(tokens)
+        assert torch.allclose(encoder(moved), before, atol=1e-5) is not ordered
+        assert not torch.allclose(encoder(changed), before, atol=1e-3), "words count"
 
 
 def test_the_loss_of_targets_is_one_less_the_mean_cosine():
@@ -448,7 +448,7 @@ def test_training_with_targets_repeats_for_a_seed_and_draws_captions_anew():
     assert first != turned and first != only
 
 
-def test_a_text_tower_is_for_clip_alone():
+def test_a_text_encoder_is_for_clip_alone():
     images, targets = coloured()
     recipe = TrainingRecipe("targets", epochs=1, batch_size=16, augmentation=STILL)
     with pytest.raises(LabError, match="'targets' with a network that reads"):
