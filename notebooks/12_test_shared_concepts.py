@@ -625,9 +625,9 @@ fractions = [without.groupby("subject")["again"].agg(lambda cosine: (cosine > 0.
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
-def fractions_above(bound, half=1):
+def fractions_above(bound):
     shown = [stability.match_centroids(concept_centroids, own) for own in alone.values()]
-    return [float((without["again"] > bound).mean()), float((split[half] > bound).mean()),
+    return [float((without["again"] > bound).mean()), float((split[1] > bound).mean()),
             float((np.array(shown) > bound).mean())]
 
 check(
@@ -635,8 +635,6 @@ check(
     hint="`without['again']`, `split[1]` and `stability.match_centroids(concept_centroids, own)` "
     "are the cosines.",
     wrong={"That is a cosine of .8, as in figure 12 C.": fractions_above(0.8),
-           "The first half of the images chose the radius; take the second.":
-           fractions_above(0.6, half=0),
            "You count concepts below the threshold.": [1 - one for one in fractions_above(0.6)],
            "That is a cosine of .7.": fractions_above(0.7)})
 
