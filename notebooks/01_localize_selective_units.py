@@ -3,7 +3,7 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 1 and Supplementary Figure 1
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: half a minute and 1.7 GB under `demo`, six minutes and 11 GB under `mini`; under
+# On two cores: half a minute and 1.7 GB under `demo`, five minutes and 15 GB under `mini`; under
 # `paper` not measured: images and weights are downloaded first.
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 2
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: one minute and 1.5 GB under `demo`, nine minutes and 6 GB under `mini`;
+# On two cores: one minute and 1.5 GB under `demo`, five minutes and 8 GB under `mini`;
 # under `paper` not measured: it needs the ImageNet photographs, and better a GPU.
 
 # %% [markdown]

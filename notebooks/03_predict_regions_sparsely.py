@@ -3,7 +3,7 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 4
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: two minutes the first time and 2 GB under `demo`, eight and 6 GB under `mini`; under
+# On two cores: two minutes the first time and 2 GB under `demo`, seven and 5 GB under `mini`; under
 # `paper` not measured: it needs the Natural Scenes Dataset (ask its owners) and much memory.
 
 # %% [markdown]

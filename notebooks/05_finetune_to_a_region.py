@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), encoding accuracy, best-layer matrix and cortical map
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: four minutes the first time and 2 GB under `demo`, three minutes under `mini`;
+# On two cores: four minutes the first time and 2 GB under `demo`, two minutes under `mini`;
 # under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
 
 # %% [markdown]

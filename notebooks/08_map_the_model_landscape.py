@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), classification matrices and model landscapes
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: three minutes after notebook 05 and 2 GB under `demo`, half of that under `mini`;
+# On two cores: three minutes after notebook 05 and 2 GB under `demo`, one under `mini`;
 # not measured under `paper`, which needs the Algonauts 2023 data, three image sets and a GPU.
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 #
 # Future work that Lu & Wang (2025) name: untrained networks, stages of training, comparison with
 # category-selective cortex ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
-# On two cores: half a minute and 1 GB under `demo`, two minutes and 5 GB under `mini`; under
+# On two cores: half a minute and 1 GB under `demo`, one minute and 5 GB under `mini`; under
 # `paper` not measured.
 
 # %% [markdown]
