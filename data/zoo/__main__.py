@@ -83,6 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted: networks that are finished are kept; make zoo goes on "
+                         "with the others.\n")
+        return 130
     return 0
 
 
@@ -113,13 +117,16 @@ def train_side_by_side(names: Sequence[str], profile: Profile, n_jobs: int,
                                "--only", name, *options],
                               env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
 
-    with ThreadPoolExecutor(n_jobs) as pool:
+    pool = ThreadPoolExecutor(n_jobs)
+    try:
         statuses = {pool.submit(train, name): name for name in names if name not in finished}
         for status in as_completed(statuses):
             if not status.result():
                 finished.append(statuses[status])
                 text = json.dumps(run | {"finished": finished})
                 atomic_write(path, lambda part, text=text: part.write_text(text, encoding="utf-8"))
+    finally:
+        pool.shutdown(cancel_futures=True)  # interrupted: those that wait are not started
     failed = [name for name in names if name not in finished]
     if failed:
         raise LabError(f"not trained: {', '.join(failed)}", expected="every network trained",

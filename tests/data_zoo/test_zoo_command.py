@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,13 +19,16 @@ NAMES = ["demo-simclr", "demo-faces", "demo-supervised"]
 def started(tmp_path, monkeypatch):
     """Count the trainings that are started, and let those of `started.failing` fail."""
     monkeypatch.setattr(command, "cache_dir", lambda: tmp_path)
-    calls = SimpleNamespace(names=[], failing=set(), threads=set())
+    calls = SimpleNamespace(names=[], failing=set(), interrupted=set(), threads=set())
 
     def run(arguments, env):
         name = arguments[arguments.index("--only") + 1]
         calls.names.append(name)
         calls.threads.add(env["OMP_NUM_THREADS"])
-        return SimpleNamespace(returncode=int(name in calls.failing))
+        if name in calls.interrupted:  # Ctrl-C reaches the main thread, and the training
+            _thread.interrupt_main()
+            time.sleep(1)
+        return SimpleNamespace(returncode=int(name in calls.failing | calls.interrupted))
 
     monkeypatch.setattr(command.subprocess, "run", run)
     return calls
@@ -42,6 +47,15 @@ def test_a_failed_network_stops_no_other_and_is_the_only_one_trained_again(start
     started.names, started.failing = [], set()
     assert command.train_side_by_side(NAMES, load_profile("demo"), 2) == 0
     assert started.names == ["demo-faces"]
+
+
+def test_an_interrupted_run_starts_no_other_and_goes_on_after_what_is_finished(started, capsys):
+    started.interrupted = {"demo-faces"}
+    assert command.main(["--jobs", "1", "--only", *NAMES]) == 130
+    assert started.names == NAMES[:2] and "Interrupted" in capsys.readouterr().err
+    started.names, started.interrupted = [], set()
+    assert command.main(["--jobs", "1", "--only", *NAMES]) == 0
+    assert started.names == NAMES[1:]
 
 
 def test_a_finished_run_or_one_with_other_options_leaves_nothing_out(started):
