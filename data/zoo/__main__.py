@@ -19,8 +19,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -111,20 +112,23 @@ def train_side_by_side(names: Sequence[str], profile: Profile, n_jobs: int,
         echo(f"{len(finished)} of {len(names)} networks were trained by a run that did not end "
              f"(remove {path} to train them again)")
 
-    def train(name: str) -> int:
+    lock = Lock()
+
+    def train(name: str) -> None:
         echo(f"{name}: started")
-        return subprocess.run([sys.executable, "-m", "data.zoo", "--profile", profile.name,
+        done = subprocess.run([sys.executable, "-m", "data.zoo", "--profile", profile.name,
                                "--only", name, *options],
-                              env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
+                              env=os.environ | {"OMP_NUM_THREADS": "1"})
+        if done.returncode == 0:
+            with lock:
+                finished.append(name)
+                text = json.dumps(run | {"finished": finished})
+                atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
 
     pool = ThreadPoolExecutor(n_jobs)
     try:
-        statuses = {pool.submit(train, name): name for name in names if name not in finished}
-        for status in as_completed(statuses):
-            if not status.result():
-                finished.append(statuses[status])
-                text = json.dumps(run | {"finished": finished})
-                atomic_write(path, lambda part, text=text: part.write_text(text, encoding="utf-8"))
+        for _ in pool.map(train, [name for name in names if name not in finished]):
+            pass
     finally:
         pool.shutdown(cancel_futures=True)  # interrupted: those that wait are not started
     failed = [name for name in names if name not in finished]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import _thread
+import signal
+import threading
 import time
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ def started(tmp_path, monkeypatch):
         calls.names.append(name)
         calls.threads.add(env["OMP_NUM_THREADS"])
         if name in calls.interrupted:  # Ctrl-C reaches the main thread, and the training
-            _thread.interrupt_main()
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             time.sleep(1)
         return SimpleNamespace(returncode=int(name in calls.failing | calls.interrupted))
 
