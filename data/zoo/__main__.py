@@ -44,6 +44,7 @@ from data.zoo.training import (
 )
 from helpers.config.profile import Profile, load_profile
 from helpers.core.console import echo
+from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, cache_dir, ensure_writable, zoo_dir
 from helpers.networks.network import select_device
@@ -95,8 +96,8 @@ def train_side_by_side(names: Sequence[str], profile: Profile, n_jobs: int,
                        options: Sequence[str] = ()) -> int:
     """Train networks in processes of their own, ``n_jobs`` at once; return the exit status.
 
-    What an interrupted or failed run of the same networks and options had finished is kept: it is
-    listed in a file of the cache, which goes when all are trained.
+    What an interrupted or failed run of the same networks, options and code had finished is kept:
+    it is listed in a file of the cache, which goes when all are trained.
 
     Raises
     ------
@@ -106,7 +107,8 @@ def train_side_by_side(names: Sequence[str], profile: Profile, n_jobs: int,
     if n_jobs < 1:
         raise LabError(f"--jobs {n_jobs}", expected="1 or more", remedy="correct the number")
     path = ensure_writable(cache_dir()) / "zoo-run.json"
-    run = {"profile": profile.digest, "options": list(options), "names": list(names)}
+    run = {"profile": profile.digest, "options": list(options), "names": list(names),
+           "code": code_digest(["data.zoo.__main__"])}
     finished = _finished_names(path, run)
     if finished:
         echo(f"{len(finished)} of {len(names)} networks were trained by a run that did not end "

@@ -62,7 +62,7 @@ COMPOSED_IMAGES = TrainingRecipe(
     augmentation=replace(WEAK_AUGMENTATION, size=64), group_size=GROUP_SIZE)
 SINGLE_THINGS = replace(COMPOSED_IMAGES, epochs=16, batch_size=128, group_size=1)
 RECIPES = {"demo-clip": (SINGLE_THINGS, COMPOSED_IMAGES)}
-"""One training after the other. Things that are seen alone are told apart in a few minutes; in
+"""One training after the other. Single things are learned in a few minutes; in
 composed images from the start, it took six epochs to come where two bring a network that knows
 single things (in the loss on composed images)."""
 CONTEXT = 64

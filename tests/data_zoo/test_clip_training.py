@@ -205,7 +205,7 @@ def test_the_record_says_what_embeddings_tell_of_what_is_planted(clip):
 
 
 @needs_zoo
-def test_a_network_without_a_encoder_that_reads_is_refused(clip):
+def test_a_network_without_a_text_encoder_is_refused(clip):
     alone = load_network(get_entry("demo-untrained"), zoo_dir() / get_entry("demo-untrained").file)
     with pytest.raises(LabError, match="not trained with captions"):
         load_clip(alone, zoo_dir() / get_entry("demo-untrained").file, zoo_dir())
