@@ -60,7 +60,7 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
     else:
         particular = next((words for words, mistake in refused.items()
                            if agrees(answer, mistake, tolerance)), None)
-        _say("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
+        _say("Not yet.", particular or difference(answer, expected, tolerance) or f"Hint: {hint}")
 
 
 def _say(*words: str) -> None:
@@ -69,48 +69,43 @@ def _say(*words: str) -> None:
 
 def agrees(answer: Answer, expected: Answer, tolerance: float = 0.01) -> bool:
     """Tell whether two answers are the same; see `check` for what is alike."""
-    if isinstance(expected, Mapping):
-        return (isinstance(answer, Mapping) and answer.keys() == expected.keys()
-                and all(agrees(answer[name], expected[name], tolerance) for name in expected))
-    if isinstance(expected, set | frozenset):
-        return (not isinstance(answer, str | Mapping) and isinstance(answer, set | frozenset
-                                                                     | Sequence)
-                and {_plain(item) for item in answer} == {_plain(item) for item in expected})
-    if isinstance(expected, str):
-        return isinstance(answer, str) and _plain(answer) == _plain(expected)
-    if isinstance(expected, list | tuple) and not _is_numeric(expected):
-        return (isinstance(answer, list | tuple | np.ndarray) and len(answer) == len(expected)
-                and all(agrees(a, b, tolerance) for a, b in zip(answer, expected)))
-    if not _is_numeric(answer):
-        return False
-    answer, expected = _array(answer), _array(expected)
-    if answer.shape != expected.shape or not np.isfinite(answer).all():
-        return False
-    if expected.dtype.kind in "biu":
-        return bool((answer == expected).all())
-    largest = np.abs(expected).max(initial=0)
-    return bool((np.abs(answer - expected) <= tolerance * largest + 1e-12).all())
+    return difference(answer, expected, tolerance) is None
 
 
-def mismatch(answer: Answer, expected: Answer) -> str:
-    """Say what kind of answer is expected, where the answer is of another kind; else nothing."""
+def difference(answer: Answer, expected: Answer, tolerance: float) -> str | None:
+    """Say what kind of answer is expected; "" where it is of this kind and wrong, None if right."""
     if isinstance(expected, str):
-        return "" if isinstance(answer, str) else f"A word is expected, not {_kind(answer)}."
-    if isinstance(expected, Mapping):
-        names = ", ".join(map(str, expected))
-        return ("" if isinstance(answer, Mapping) and answer.keys() == expected.keys()
-                else f"A dict with the keys {names} is expected, not {_kind(answer)}.")
-    if not _is_numeric(expected):
-        n = len(expected)
-        return ("" if isinstance(answer, Sequence | set | np.ndarray) and len(answer) == n
-                and not isinstance(answer, str)
-                else f"{n} items are expected, not {_kind(answer)}.")
-    if not _is_numeric(answer):
-        return f"Numbers are expected, not {_kind(answer)}."
-    answer, expected = _array(answer), _array(expected)
-    if answer.shape != expected.shape:
-        return f"Shape {expected.shape} is expected, not {answer.shape}."
-    return "" if np.isfinite(answer).all() else "Your answer contains NaN or infinity."
+        if not isinstance(answer, str):
+            return f"A word is expected, not {_kind(answer)}."
+        same = _plain(answer) == _plain(expected)
+    elif isinstance(expected, Mapping):
+        if not (isinstance(answer, Mapping) and answer.keys() == expected.keys()):
+            names = ", ".join(map(str, expected))
+            return f"A dict with the keys {names} is expected, not {_kind(answer)}."
+        same = all(agrees(answer[name], expected[name], tolerance) for name in expected)
+    elif _is_numeric(expected):
+        if not _is_numeric(answer):
+            return f"Numbers are expected, not {_kind(answer)}."
+        answer, expected = _array(answer), _array(expected)
+        if answer.shape != expected.shape:
+            return f"Shape {expected.shape} is expected, not {answer.shape}."
+        if not np.isfinite(answer).all():
+            return "Your answer contains NaN or infinity."
+        largest = np.abs(expected).max(initial=0)
+        same = np.array_equal(answer, expected) if expected.dtype.kind in "biu" else np.allclose(
+            answer, expected, rtol=0, atol=tolerance * largest + 1e-12)
+    else:  # a set, or items in their order
+        items = answer.tolist() if isinstance(answer, np.ndarray) else answer
+        if not isinstance(items, list | tuple | set | frozenset):
+            return f"{len(expected)} items are expected, not {_kind(answer)}."
+        if isinstance(expected, set | frozenset):
+            same = {_plain(item) for item in items} == {_plain(item) for item in expected}
+        elif len(items) != len(expected):
+            return f"{len(expected)} items are expected, not {_kind(answer)}."
+        else:
+            same = isinstance(items, list | tuple) and all(
+                agrees(a, b, tolerance) for a, b in zip(items, expected))
+    return None if same else ""
 
 
 def _try(function: Answer, on: Sequence[tuple]) -> tuple[Answer, str]:

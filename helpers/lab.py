@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +30,7 @@ from helpers.core.machine import machine
 from helpers.core.paths import ROOT, data_dir
 from helpers.core.provenance import Provenance
 from helpers.datasets.prepare import Spec, ensure_available, locate
-from helpers.networks.named_layers import (
-    architecture_builder,
-    check_named_layers,
-    check_readouts,
-    fill_in_layers,
-    list_layers,
-    named_layers,
-    networks_without_readout,
-)
+from helpers.networks import named_layers
 from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.own_networks import OwnEntries
 from helpers.networks.registry import NetworkEntry, get_entry, seed_names
@@ -98,11 +90,7 @@ class Laboratory:
         LabError
             If the profile names no such set, or it is absent and cannot be made.
         """
-        spec = self.profile.image_sets.get(name)
-        if spec is None:
-            raise LabError(f"profile {self.profile.name!r} has no image set {name!r}",
-                           expected=one_of(self.profile.image_sets, "an image set; it has none"),
-                           remedy=f"add a table [image_sets.{name}] to the profile")
+        spec = self.profile.image_set(name)
         images = read_images(spec, self.folder(spec), part)
         self.record("/".join(filter(None, (name, part))), images.digest)
         return images
@@ -197,28 +185,26 @@ def check_networks(laboratory: Laboratory, notebook: str = "") -> Profile:
     trial = replace(laboratory, provenance=replace(laboratory.provenance, inputs={}))
     for name in profile.network:
         trial.network(name)
-    build_network = architecture_builder(profile)
-    check_named_layers([its for its in named_layers(profile)
-                        if not notebook or notebook in its.notebooks], build_network)
+    build_network = named_layers.architecture_builder(profile)
+    named_layers.check_named_layers([its for its in named_layers.named_layers(profile)
+                                     if not notebook or notebook in its.notebooks], build_network)
     if notebook in ("", LESIONS):
-        trained = networks_without_readout(profile, build_network)
+        trained = named_layers.networks_without_readout(profile, build_network)
         for spec in filter(None, (profile.lesions, profile.readout if trained else None)):
-            _check_part(laboratory, spec.images, spec.part)
-        check_readouts(profile, build_network)
-    return replace(profile, networks=fill_in_layers(profile.networks, build_network))
+            if images := profile.image_sets.get(spec.images):
+                _require_part(locate(profile, images, laboratory.data), spec.part)
+        named_layers.check_readouts(profile, build_network)
+    return replace(profile, networks=named_layers.fill_in_layers(profile.networks, build_network))
 
 
-def _check_part(laboratory: Laboratory, name: str, part: str) -> None:
-    """Require the part of an image set, where the set is on disk: no network is needed to see it.
-    """
-    spec = laboratory.profile.image_sets.get(name)
-    folder = spec and locate(laboratory.profile, spec, laboratory.data)
-    if folder and part and folder.is_dir() and not (folder / part).is_dir():
-        raise LabError(f"the image set {name!r} has no part {part!r}: {folder / part} is absent",
-                       expected=one_of(sorted(path.name for path in folder.iterdir()
-                                              if path.is_dir())),
-                       remedy="correct `part` in the tables [lesions] and [readout]; empty: the "
-                       "whole set")
+def _require_part(folder: Path, part: str) -> None:
+    """Refuse a part that an image set lacks, where the set is on disk."""
+    if part and folder.is_dir() and not (folder / part).is_dir():
+        raise LabError(f"no part {part!r} of the image set in {folder}",
+                       expected=one_of(subfolders(folder), "a folder for each part; it has none"),
+                       remedy="correct the key 'part' where the profile names this image set (of a "
+                       "task in [landscape.tasks]: what stands after the slash); empty: the whole "
+                       "set")
 
 
 def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
@@ -234,11 +220,7 @@ def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
                        expected="a part of an image set in folders: a table has none",
                        remedy="leave the key 'part' empty, and list the images of this part in a "
                        "table of their own")
-    if part and folder.is_dir() and not (folder / part).is_dir():
-        raise LabError(f"no part {part!r} of the image set in {folder}",
-                       expected=one_of(subfolders(folder), "a folder for each part; it has none"),
-                       remedy="correct the key 'part' where the profile names this image set (of a "
-                       "task in [landscape.tasks]: what stands after the slash)")
+    _require_part(folder, part)
     return LAYOUTS[spec.layout](folder / part)
 
 
@@ -248,48 +230,39 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
     Every image set is read, so that one in another layout is found here and not in a notebook.
     What a figure shows only where it is at hand (`OPTIONAL_SOURCES`) is not asked for.
     """
-    chosen = profile.networks
-    with_readout = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
-    jobs = [partial(_prepare_files, profile, name, data)
-            for name, spec in profile.sources.items()
-            if spec.source not in TRAINING_ONLY and name not in OPTIONAL_SOURCES]
-
-    def find(find_files: Callable, name: str, **seed: int) -> object:
-        return find_files(get_entry(name, OwnEntries(profile)), data, **seed)
-
-    jobs += [partial(find, weights_file, name, seed=profile.seed)
-             for name in (chosen.main, chosen.untrained, *chosen.compare)]
-    jobs += [partial(find, readout_file, name) for name in with_readout]
-    if profile.language:
-        jobs += [partial(find, weights_file, one, seed=profile.seed)
-                 for name in profile.language.conditions.values() for one in seed_names(name)]
-    if profile.decoding and profile.decoding.network:
-        jobs.append(partial(find, text_files, profile.decoding.network, seed=profile.seed))
     absent = []
-    for job in jobs:
+
+    @contextmanager
+    def collecting() -> Iterator[None]:
         try:
-            job()
+            yield
         except LabError as error:
             absent.append(error)
+
+    for name, spec in profile.sources.items():
+        if spec.source not in TRAINING_ONLY and name not in OPTIONAL_SOURCES:
+            with collecting():
+                folder = ensure_available(profile, spec, data)
+                for part in parts_of(profile, name) if name in profile.image_sets else ():
+                    read_images(spec, folder, part)
+    own, shown, language = OwnEntries(profile), profile.networks, profile.language
+    matched = language.conditions.values() if language else ()
+    for name in (shown.main, shown.untrained, *shown.compare,
+                 *(one for several in matched for one in seed_names(several))):
+        with collecting():
+            weights_file(get_entry(name, own), data, seed=profile.seed)
+    for name in (shown.main, *profile.lesions.compare) if profile.lesions else ():
+        with collecting():
+            readout_file(get_entry(name, own), data)
+    if profile.decoding and profile.decoding.network:
+        with collecting():
+            text_files(get_entry(profile.decoding.network, own), data, seed=profile.seed)
     return absent
-
-
-def _prepare_files(profile: Profile, name: str, data: Path) -> None:
-    """Make the files of one table of a profile available; read them, where they are images."""
-    spec = profile.sources[name]
-    folder = ensure_available(profile, spec, data)
-    if name in profile.image_sets:
-        for part in parts_of(profile, name):
-            read_images(spec, folder, part)
 
 
 def parts_of(profile: Profile, name: str) -> list[str]:
     """Return the parts of an image set that the profile names; of a set without parts, [""]."""
-    tasks = profile.landscape.tasks.values() if profile.landscape else ()
-    named = [task.partition("/")[2] for task in tasks if task.partition("/")[0] == name]
-    named += [table.part for table in (profile.lesions, profile.readout)
-              if table and table.images == name]
-    return sorted(set(named)) or [""]
+    return sorted({part for images, part in profile.classified if images == name}) or [""]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -303,7 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         profile = load_profile(options.profile)
         if options.command == "layers":
-            sys.stdout.write(list_layers(profile))
+            sys.stdout.write(named_layers.list_layers(profile))
         else:
             absent = prepare(profile, data_dir(profile.data))
     except LabError as error:

@@ -8,7 +8,7 @@ Nothing is drawn, downloaded or written, and no image is shown to a network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -21,22 +21,15 @@ from helpers.brains.layouts import read_cohort
 from helpers.brains.named_rois import SINGLE_DOMAIN_KEY, require_rois
 from helpers.config.data import LOCAL, TRAINING_ONLY, CohortSpec
 from helpers.config.profile import OPTIONAL_SOURCES, Profile
-from helpers.core.errors import LabError, one_of
+from helpers.core.errors import LabError
 from helpers.core.paths import format_size
 from helpers.datasets.prepare import Spec, absent_error, find_available, locate
-from helpers.datasets.sources import load_source
+from helpers.datasets.sources import DownloadSource, load_source
 from helpers.lab import parts_of, read_images
-from helpers.networks.named_layers import (
-    NamedLayers,
-    OpenNetwork,
-    architecture_builder,
-    check_named_layers,
-    check_readouts,
-    named_layers,
-)
+from helpers.networks import named_layers
 from helpers.networks.network import load_network
 from helpers.networks.own_networks import OwnEntries
-from helpers.networks.registry import get_entry, seed_names
+from helpers.networks.registry import NetworkEntry, get_entry, seed_names
 from helpers.networks.weight_files import find_weights
 from helpers.stimuli.decode import FORMATS
 from helpers.stimuli.domains import require_domains
@@ -88,71 +81,90 @@ def check_profile(profile: Profile, data: Path) -> list[Check]:
         Image sets, networks, cohorts, other folders. Everything is looked at: none of them hides
         another. No `LabError` is raised.
     """
-    jobs: list[tuple[str, Callable[[], Check]]] = []
-    for name, spec in profile.sources.items():
-        if spec.source in TRAINING_ONLY:
-            continue
-        if name in profile.image_sets:
-            jobs += [(f"image set {'/'.join(filter(None, (name, part)))!r}",
-                      partial(_check_files, profile, spec, data,
-                              partial(_describe_images, profile, name, part)))
-                     for part in parts_of(profile, name)]
-        elif isinstance(spec, CohortSpec):
-            jobs.append((f"cohort {name!r}",
-                         partial(_check_files, profile, spec, data,
-                                 partial(_describe_cohort, profile, name))))
-        else:
-            optional = " (optional: a map is left out)" if name in OPTIONAL_SOURCES else ""
-            jobs.append((f"files {name!r}{optional}",
-                         partial(_check_files, profile, spec, data, lambda _, folder: str(folder))))
-    jobs += [(f"image set {name!r}", partial(_refuse_unknown_set, profile, name))
-             for name in _named_sets(profile) if name not in profile.image_sets]
-    jobs += [(f"network {name!r}", partial(_check_network, profile, name, data))
-             for name in _named_networks(profile)]
-    checks = [_attempt(what, job) for what, job in jobs]
+    checks = list(_iter_file_checks(profile, data))
     broken = {check.what for check in checks if check.state == BROKEN}
-    return checks + [_attempt(what, job) for what, networks, job in _layer_jobs(profile)
-                     if not broken & {f"network {name!r}" for name in networks}]
+    return checks + list(_iter_layer_checks(profile, broken))
 
 
-def _attempt(what: str, job: Callable[[], Check]) -> Check:
+def _attempt(what: str, check: Callable[..., tuple[str, str] | None], *arguments: object,
+             passed: str = "") -> Check:
+    """Run a check that returns state and text; or ``passed``, of one that only raises errors."""
     try:
-        return job()._replace(what=what)
+        return Check(what, *(check(*arguments) or (READABLE, passed)))
     except LabError as error:
         return Check(what, BROKEN, str(error))
 
 
+def _iter_file_checks(profile: Profile, data: Path) -> Iterator[Check]:
+    """Check image sets, cohorts, other files and networks."""
+    for name, spec in profile.sources.items():
+        files = _check_files, profile, spec, data
+        if spec.source in TRAINING_ONLY:
+            continue
+        if name in profile.image_sets:
+            for part in parts_of(profile, name):
+                yield _attempt(f"image set {'/'.join(filter(None, (name, part)))!r}", *files,
+                               partial(_describe_images, profile, name, part))
+        elif isinstance(spec, CohortSpec):
+            yield _attempt(f"cohort {name!r}", *files, partial(_describe_cohort, profile, name))
+        else:
+            optional = " (optional: a map is left out)" if name in OPTIONAL_SOURCES else ""
+            yield _attempt(f"files {name!r}{optional}", *files, lambda _, folder: str(folder))
+    for name in _named_sets(profile):
+        if name not in profile.image_sets:
+            yield _attempt(f"image set {name!r}", profile.image_set, name)
+    for name in _named_networks(profile):
+        yield _attempt(f"network {name!r}", _check_network, profile, name, data)
+
+
+def _iter_layer_checks(profile: Profile, broken: set[str]) -> Iterator[Check]:
+    """Check the layers that a profile names, but for those of networks that are broken."""
+    build_network = named_layers.architecture_builder(profile)
+
+    def can_open(networks: Iterable[str]) -> bool:
+        return not broken & {f"network {name!r}" for name in networks}
+
+    for its in named_layers.named_layers(profile):
+        if can_open(its.networks):
+            yield _attempt(f"layers {its.key!r}", named_layers.check_named_layers, [its],
+                           build_network,
+                           passed=f"{', '.join(its.layers)} of {', '.join(its.networks)}")
+    if profile.lesions and profile.readout and can_open(
+            (profile.networks.main, *profile.lesions.compare)):
+        yield _attempt("readouts '[readout]'", named_layers.check_readouts, profile, build_network,
+                       passed="published, or trained on images of a fitting size")
+
+
 def _check_files(profile: Profile, spec: Spec, data: Path,
-                 describe: Callable[[Spec, Path], str]) -> Check:
+                 describe: Callable[[Spec, Path], str]) -> tuple[str, str]:
     """Find files, and read them by ``describe``."""
     folder = find_available(profile, spec, data)
     if folder is not None:
-        return Check("", READABLE, describe(spec, folder))
+        return READABLE, describe(spec, folder)
     if spec.source == LOCAL:
-        return Check("", ABSENT, str(absent_error(profile, spec, data)))
+        return ABSENT, str(absent_error(profile, spec, data))
     kind, _, name = spec.source.partition(":")
     if kind == "synthetic":
-        return Check("", OBTAINABLE, "is drawn when it is needed, without a network")
-    source, folder = load_source(name), locate(profile, spec, data)
+        return OBTAINABLE, "is drawn when it is needed, without a network"
+    source = load_source(name)
     if source.by_hand:
-        return Check("", ABSENT, str(LabError(
-            f"{name} is not in {folder}",
+        return ABSENT, str(LabError(
+            f"{name} is not in {locate(profile, spec, data)}",
             expected=f"it there ({source.size}; terms: {source.licence}); it cannot be fetched "
-            "without you", remedy=f"{source.url}: {source.by_hand}")))
-    return Check("", OBTAINABLE, _describe_download(source.url, source.bytes, source.licence))
+            "without you", remedy=f"{source.url}: {source.by_hand}"))
+    return OBTAINABLE, _describe_download(source)
 
 
-def _describe_download(url: str, n_bytes: int, licence: str) -> str:
-    size = format_size(n_bytes) if n_bytes else "size not stated"
-    return f"is downloaded when it is needed: {size} from {url} (terms: {licence})"
+def _describe_download(source: DownloadSource | NetworkEntry) -> str:
+    size = format_size(source.bytes) if source.bytes else "size not stated"
+    return f"is downloaded when it is needed: {size} from {source.url} (terms: {source.licence})"
 
 
 # ---- image sets, cohorts ------------------------------------------------------------------------
 
 def _describe_images(profile: Profile, name: str, part: str, spec: Spec, folder: Path) -> str:
     images = read_images(spec, folder, part)
-    broken = list(_iter_broken(images))
-    if broken:
+    if broken := _find_broken(images):
         raise LabError(f"{len(broken)} of {len(images)} images in {images.root} cannot be read: "
                        + "; ".join(error.seen for error in broken[:EXAMPLES]),
                        expected=broken[0].expected, remedy=broken[0].remedy)
@@ -170,12 +182,7 @@ def _require_uses(profile: Profile, name: str, part: str, images: ImageSet) -> N
         localizers |= {profile.language.images, profile.language.second_localizer}
     if name in localizers:
         require_domains(images)
-    n_categories = len(set(images.categories))
-    classified = [(table.images, table.part) for table in (profile.lesions, profile.readout)
-                  if table]
-    if profile.landscape:
-        classified += [task.partition("/")[::2] for task in profile.landscape.tasks.values()]
-    if (name, part) in classified and n_categories < 2:
+    if (name, part) in profile.classified and len(set(images.categories)) < 2:
         raise LabError(f"the images in {images.root} have one category, {images.categories[0]!r}",
                        expected="two or more: they are told apart, in a table [lesions], [readout] "
                        "or [landscape.tasks]", remedy="add the images of another category")
@@ -191,16 +198,16 @@ def _require_uses(profile: Profile, name: str, part: str, images: ImageSet) -> N
                            remedy="correct the key 'categories' in [channels]")
 
 
-def _iter_broken(images: ImageSet) -> Iterator[LabError]:
-    """Yield the error of each image that cannot be read, of those that are tried."""
+def _find_broken(images: ImageSet) -> list[LabError]:
+    """Return the error of each image that cannot be read, of those that are tried."""
     first = {category: index for index, category in reversed(list(enumerate(images.categories)))}
     decoded = range(len(images)) if len(images) <= MAX_DECODED else first.values()
     step = -(-len(images) // MAX_OPENED)
     opened = set(range(0, len(images), step)) - set(decoded)
     with ThreadPoolExecutor() as pool:
-        found = [*pool.map(partial(_try, images, decode=True), decoded),
+        tried = [*pool.map(partial(_try, images, decode=True), decoded),
                  *pool.map(partial(_try, images, decode=False), opened)]
-    yield from filter(None, found)
+    return list(filter(None, tried))
 
 
 def _try(images: ImageSet, index: int, *, decode: bool) -> LabError | None:
@@ -229,19 +236,11 @@ def _describe_cohort(profile: Profile, name: str, spec: CohortSpec, folder: Path
 
 def _named_sets(profile: Profile) -> list[str]:
     """Return the image sets that tables of a profile refer to."""
-    tables = (profile.lesions, profile.readout, profile.channels)
-    named = ["localizer", *(table.images for table in tables if table)]
-    if profile.landscape:
-        named += [task.partition("/")[0] for task in profile.landscape.tasks.values()]
+    named = ["localizer", *(images for images, _ in profile.classified)]
+    named += [profile.channels.images] if profile.channels else []
     if profile.language:
         named += [profile.language.images, profile.language.second_localizer]
     return list(dict.fromkeys(filter(None, named)))
-
-
-def _refuse_unknown_set(profile: Profile, name: str) -> Check:
-    raise LabError(f"profile {profile.name!r} refers to an image set {name!r}, and has none",
-                   expected=one_of(profile.image_sets, "an image set; it has none"),
-                   remedy=f"add a table [image_sets.{name}] to the profile, or correct the name")
 
 
 # ---- networks -----------------------------------------------------------------------------------
@@ -260,36 +259,16 @@ def _named_networks(profile: Profile) -> list[str]:
     return list(dict.fromkeys(filter(None, named)))
 
 
-def _check_network(profile: Profile, name: str, data: Path) -> Check:
+def _check_network(profile: Profile, name: str, data: Path) -> tuple[str, str]:
     entry = get_entry(name, OwnEntries(profile))
     weights = find_weights(entry, data, seed=profile.seed)
     if weights is None and entry.trained and entry.function is None:
         if not entry.url:
-            return Check("", ABSENT, str(LabError(
+            return ABSENT, str(LabError(
                 f"no weights of {name!r}", expected=f"data/zoo/{entry.file}",
-                remedy="make zoo trains the demo networks again")))
-        return Check("", OBTAINABLE, _describe_download(entry.url, entry.bytes, entry.licence))
+                remedy="make zoo trains the demo networks again"))
+        return OBTAINABLE, _describe_download(entry)
     network = load_network(entry, weights, seed=profile.seed)
     how = weights.name if weights else ("of its function" if entry.trained else
                                         "drawn from its seed when it is needed")
-    return Check("", READABLE, f"{len(network.layers)} layers, weights {how}")
-
-
-def _layer_jobs(profile: Profile) -> Iterator[tuple[str, tuple[str, ...], Callable[[], Check]]]:
-    """Yield what is checked of layers, the networks that have them, and the check."""
-    build_network = architecture_builder(profile)
-    for its in named_layers(profile):
-        yield f"layers {its.key!r}", its.networks, partial(_check_layers, its, build_network)
-    if profile.lesions and profile.readout:
-        yield ("readouts '[readout]'", (profile.networks.main, *profile.lesions.compare),
-               partial(_check_readouts, profile, build_network))
-
-
-def _check_layers(its: NamedLayers, build_network: OpenNetwork) -> Check:
-    check_named_layers([its], build_network)
-    return Check("", READABLE, f"{', '.join(its.layers)} of {', '.join(its.networks)}")
-
-
-def _check_readouts(profile: Profile, build_network: OpenNetwork) -> Check:
-    check_readouts(profile, build_network)
-    return Check("", READABLE, "published, or trained on images of a fitting size")
+    return READABLE, f"{len(network.layers)} layers, weights {how}"

@@ -5,21 +5,10 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import (
-    FROZEN,
-    AtLeastTwo,
-    Count,
-    CountOrAll,
-    Fraction,
-    Names,
-    NotNegative,
-    Penalties,
-    Positive,
-)
-from helpers.core.errors import LabError
+from helpers.config.validation import FROZEN, AtLeastTwo, Fraction, Names, Penalties, require
 
 
 @dataclass(**FROZEN)
@@ -47,11 +36,11 @@ class LesionSpec:
 
     images: str
     part: str
-    top_k: Count
+    top_k: PositiveInt
     n_random: AtLeastTwo
     activation_layer: str
     compare: tuple[str, ...]
-    n_per_class: CountOrAll = 0
+    n_per_class: NonNegativeInt = 0
     equal_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.02, 0.05, 0.1)
 
 
@@ -76,23 +65,20 @@ class ReadoutSpec:
 
     images: str
     part: str
-    epochs: Count = 10
-    batch_size: Count = 512
-    max_learning_rate: Positive = 0.05
-    initial_learning_rate: Positive = 0.001
+    epochs: PositiveInt = 10
+    batch_size: PositiveInt = 512
+    max_learning_rate: PositiveFloat = 0.05
+    initial_learning_rate: PositiveFloat = 0.001
     warmup_fraction: Fraction = 0.3
-    l1_positive: NotNegative = 1e-5
-    l1_negative: NotNegative = 1e-5
-    size: Count = 256
+    l1_positive: NonNegativeFloat = 1e-5
+    l1_negative: NonNegativeFloat = 1e-5
+    size: PositiveInt = 256
     min_crop_fraction: Annotated[float, Field(gt=0, le=1)] = 0.08
 
     def __post_init__(self) -> None:
-        if self.initial_learning_rate > self.max_learning_rate:
-            raise LabError(
-                f"The readout begins at the learning rate {self.initial_learning_rate} and has "
-                           f"its peak at {self.max_learning_rate}.",
-                           expected="initial_learning_rate <= max_learning_rate",
-                           remedy="correct the table 'readout'")
+        require(self.initial_learning_rate <= self.max_learning_rate, "readout",
+                f"initial_learning_rate = {self.initial_learning_rate} and max_learning_rate = "
+                f"{self.max_learning_rate}", expected="initial_learning_rate <= max_learning_rate")
 
 
 @dataclass(**FROZEN)
@@ -147,20 +133,17 @@ class EncodingSpec:
     min_ncsnr: float = 0.3
     curve_rois: tuple[str, ...] = ()
     single_domain_rois: dict[str, str] = field(default_factory=dict)
-    alpha: Positive = 0.1
-    alpha_untrained: Positive = 0.001
+    alpha: PositiveFloat = 0.1
+    alpha_untrained: PositiveFloat = 0.001
     alphas_standardised: Penalties = (0.02, 0.05, 0.1, 0.2)
     ridge_alphas: Penalties = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4,
                                1e5, 1e6)
 
     def __post_init__(self) -> None:
-        if bool(self.face_network) != bool(self.face_layers):
-            raise LabError(f"The encoding names the face network {self.face_network!r} and "
-                           f"{len(self.face_layers)} face_layers",
-                           expected="both, or neither", remedy="correct the table 'encoding'")
-        if unknown := [roi for roi in self.curve_rois if roi not in self.rois]:
-            raise LabError(f"The encoding names {', '.join(unknown)} in curve_rois, not in rois",
-                           expected=f"some of {', '.join(self.rois)}",
-                           remedy="correct curve_rois in the table 'encoding', or leave it out")
+        require(bool(self.face_network) == bool(self.face_layers), "encoding",
+                f"face_network = {self.face_network!r} and {len(self.face_layers)} face_layers",
+                expected="both, or neither")
+        require(set(self.curve_rois) <= set(self.rois), "encoding",
+                f"curve_rois = {list(self.curve_rois)}", expected=f"some of {', '.join(self.rois)}")
         if not self.curve_rois:
             object.__setattr__(self, "curve_rois", self.rois[:N_CURVES])

@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import Literal
 
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import FROZEN, AtLeastTwo, Count, CountOrAll, Names, Positive
-from helpers.core.errors import LabError
+from helpers.config.validation import FROZEN, AtLeastTwo, Names, require
+from helpers.core.errors import one_of
 
 
 @dataclass(**FROZEN)
@@ -86,27 +87,27 @@ class FinetuningSpec:
     layers: Names
     subjects: tuple[str, ...] = ()
     hemispheres: Literal["apart", "together"] = "apart"
-    image_size: CountOrAll = 0
-    max_images_per_condition: CountOrAll = 0
-    n_train: CountOrAll = 0
-    n_test: CountOrAll = 0
-    n_seeds: Count = 1
-    min_voxels: Count = 20
-    min_voxels_pooled: CountOrAll = 0
+    image_size: NonNegativeInt = 0
+    max_images_per_condition: NonNegativeInt = 0
+    n_train: NonNegativeInt = 0
+    n_test: NonNegativeInt = 0
+    n_seeds: PositiveInt = 1
+    min_voxels: PositiveInt = 20
+    min_voxels_pooled: NonNegativeInt = 0
     standardise: bool = False
-    n_splits: CountOrAll = 0
+    n_splits: NonNegativeInt = 0
     protocol: Literal["nested", "P1", "P2"] = "nested"
     evaluate_shared: Literal["left out", "published"] = "left out"
-    epochs: Count = 30
-    regression_epochs: Count = 75
+    epochs: PositiveInt = 30
+    regression_epochs: PositiveInt = 75
     batch_size: AtLeastTwo = 1024
-    learning_rate: Positive = 1e-4
-    regression_learning_rate: Positive = 2.5e-5
-    learning_rates: tuple[Positive, ...] = ()
+    learning_rate: PositiveFloat = 1e-4
+    regression_learning_rate: PositiveFloat = 2.5e-5
+    learning_rates: tuple[PositiveFloat, ...] = ()
     rate_search_scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    n_rate_search_regions: Count = 30
-    temperature: Positive = 0.3
-    fixed_embedding_dim: Count = 64
+    n_rate_search_regions: PositiveInt = 30
+    temperature: PositiveFloat = 0.3
+    fixed_embedding_dim: PositiveInt = 64
     head_layer: str = ""
     symmetric: bool = False
     learned_temperature: bool = False
@@ -126,14 +127,11 @@ class FinetuningSpec:
         return ("lh", "rh") if self.hemispheres == "apart" else ("both",)
 
     def __post_init__(self) -> None:
-        mismatched = {kind: len(r) for kind, r in self.rate_search_scores.items()
-                      if len(r) != len(self.learning_rates)}
-        if mismatched:
-            raise LabError(
-                f"The fine-tuning has {len(self.learning_rates)} rates and, of its search, "
-                           + ", ".join(f"{n} values of {kind!r}" for kind, n in mismatched.items()),
-                           expected="one r for each of `learning_rates`",
-                           remedy="search again, or correct [finetuning.rate_search_scores]")
+        for condition, pearson_r in self.rate_search_scores.items():
+            require(len(pearson_r) == len(self.learning_rates), "finetuning",
+                    f"{len(self.learning_rates)} learning_rates and {len(pearson_r)} values of "
+                    f"{condition!r} in rate_search_scores",
+                    expected="one r for each of `learning_rates`: search again")
 
 
 @dataclass(**FROZEN)
@@ -158,14 +156,12 @@ class LandscapeSpec:
     layer: str
     tasks: dict[str, str]
     map_task: str
-    image_size: CountOrAll = 0
-    max_images: CountOrAll = 0
+    image_size: NonNegativeInt = 0
+    max_images: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
-        if self.map_task not in self.tasks:
-            raise LabError(f"The landscape is mapped by {self.map_task!r}.",
-                           expected="one of its tasks: " + (", ".join(self.tasks) or "none named"),
-                           remedy="correct `map_task` or `tasks` in the table 'landscape'")
+        require(self.map_task in self.tasks, "landscape", f"map_task = {self.map_task!r}",
+                expected=one_of(self.tasks, "one of its tasks: none named"))
 
 
 @dataclass(**FROZEN)
@@ -200,23 +196,19 @@ class LateralitySpec:
     subject: str
     roi: str
     hemispheres: Literal["apart", "together"] = "apart"
-    image_size: CountOrAll = 0
-    n_seeds: CountOrAll = 0
-    n_train: CountOrAll = 0
-    epochs: CountOrAll = 0
+    image_size: NonNegativeInt = 0
+    n_seeds: NonNegativeInt = 0
+    n_train: NonNegativeInt = 0
+    epochs: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
-        unknown = {self.roi, *self.shuffled_rois} - set(self.rois)
-        if unknown:
-            raise LabError(f"The laterality has the ROIs {', '.join(self.rois)}, and asks for "
-                           f"{', '.join(sorted(unknown))} besides",
-                           expected="`roi` and `shuffled_rois` among `rois`",
-                           remedy="correct the table 'laterality'")
+        require({self.roi, *self.shuffled_rois} <= set(self.rois), "laterality",
+                f"roi = {self.roi!r} and shuffled_rois = {list(self.shuffled_rois)}",
+                expected=f"some of its rois: {', '.join(self.rois)}")
 
     def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:
         """Return how these networks are fine-tuned, at a rate that was chosen before."""
+        own = {key: getattr(self, key) or getattr(spec, key)
+               for key in ("image_size", "n_seeds", "n_train", "epochs")}
         return replace(spec, rois=self.rois, hemispheres=self.hemispheres, learning_rates=(),
-                       rate_search_scores={},
-                       learning_rate=learning_rate, image_size=self.image_size or spec.image_size,
-                       n_seeds=self.n_seeds or spec.n_seeds, n_train=self.n_train or spec.n_train,
-                       epochs=self.epochs or spec.epochs)
+                       rate_search_scores={}, learning_rate=learning_rate, **own)

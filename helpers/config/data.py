@@ -5,52 +5,25 @@ cannot be. How it is analysed: `helpers.config.contrastive_coding`.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import (
-    FROZEN,
-    Count,
-    CountOrAll,
-    NotNegative,
-    Positive,
-    read_toml,
-    suggest,
-)
-from helpers.core.errors import LabError
+from helpers.config.validation import FROZEN, read_toml
 from helpers.core.paths import PACKAGE
 
 LOCAL = "local"
 """Source of a user's own files: they are read, and never drawn, fetched, moved or written to."""
-SOURCES = PACKAGE / "datasets" / "sources.toml"
-"""What can be fetched; read here for its names alone."""
-
 SYNTHETIC_PARTS = ("localizer", "probe", "diet", "faces", "channels", "nsd", "algonauts", "nod",
                    "places", "attributes", "captioned", "training_diet")
 TRAINING_ONLY = ("synthetic:faces", "synthetic:captioned", "synthetic:training_diet")
 """Images that no figure shows: the zoo alone is trained on them."""
 
 
-def check_source(source: str) -> str:
-    """Refuse a source that is not the user's own, and neither fetched nor drawn."""
-    kind, _, name = source.partition(":")
-    valid = [LOCAL, *(f"synthetic:{part}" for part in SYNTHETIC_PARTS)]
-    if kind == "fetch":
-        valid = [f"fetch:{listed}" for listed in read_toml(SOURCES)]
-    if source not in valid:
-        others = "" if kind == "fetch" else \
-            ", or 'fetch:<name in helpers/datasets/sources.toml>'"
-        raise LabError(
-            f"the source {source!r}",
-            expected=f"one of {', '.join(map(repr, valid))}{others}; "
-                     f"your own files have the source {LOCAL!r}",
-            remedy=suggest(source, valid) or "correct the key 'source' in the profile")
-    return source
-
-
-Source = Annotated[str, AfterValidator(check_source)]
+Source = Literal["local", *(f"synthetic:{part}" for part in SYNTHETIC_PARTS),
+                 *(f"fetch:{name}" for name in read_toml(PACKAGE / "datasets" / "sources.toml"))]
+"""The user's own files (`LOCAL`); drawn; or fetched."""
 
 
 @dataclass(**FROZEN)
@@ -97,10 +70,10 @@ class CohortSpec:
     path: str
     source: Source
     subjects: tuple[str, ...] = ()
-    n_pool: CountOrAll = 0
-    n_batches: CountOrAll = 0
-    n_shared: CountOrAll = 0
-    n_sessions: dict[str, Count] = field(default_factory=dict)
+    n_pool: NonNegativeInt = 0
+    n_batches: NonNegativeInt = 0
+    n_shared: NonNegativeInt = 0
+    n_sessions: dict[str, PositiveInt] = field(default_factory=dict)
     per_run: Literal["", "vertex", "scalar"] = ""
 
 
@@ -119,9 +92,9 @@ class ResourceSpec:
     The defaults are those of the demo, whose hours need no mention.
     """
 
-    memory: Positive = 2.0
-    disk: NotNegative = 0.2
-    hours: NotNegative = 0.0
+    memory: PositiveFloat = 2.0
+    disk: NonNegativeFloat = 0.2
+    hours: NonNegativeFloat = 0.0
 
 
 @dataclass(**FROZEN)
@@ -150,22 +123,22 @@ class SyntheticSpec:
     """Sizes of the synthetic data set (numbers of images; ``*_size`` in pixels)."""
 
     seed: int
-    localizer_per_category: Count
-    probe_per_category: Count
-    localizer_size: Count
-    diet_train: Count
-    diet_val: Count
-    diet_size: Count
-    face_identities: Count
-    face_train_per_identity: Count
-    face_val_per_identity: Count
-    channels_per_category: Count = 30
-    cohort_subjects: Count = 8
-    cohort_shared: Count = 515
-    cohort_sessions: Count = 6
-    cohort_size: Count = 96
-    nod_subjects: Count = 3
-    nod_runs: Count = 10
-    places: Count = 2400
-    attributes: Count = 2400
-    captioned: Count = 14400
+    localizer_per_category: PositiveInt
+    probe_per_category: PositiveInt
+    localizer_size: PositiveInt
+    diet_train: PositiveInt
+    diet_val: PositiveInt
+    diet_size: PositiveInt
+    face_identities: PositiveInt
+    face_train_per_identity: PositiveInt
+    face_val_per_identity: PositiveInt
+    channels_per_category: PositiveInt = 30
+    cohort_subjects: PositiveInt = 8
+    cohort_shared: PositiveInt = 515
+    cohort_sessions: PositiveInt = 6
+    cohort_size: PositiveInt = 96
+    nod_subjects: PositiveInt = 3
+    nod_runs: PositiveInt = 10
+    places: PositiveInt = 2400
+    attributes: PositiveInt = 2400
+    captioned: PositiveInt = 14400

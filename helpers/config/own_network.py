@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any, Literal
 
+from pydantic import NonNegativeInt, PositiveFloat
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import FROZEN, CountOrAll
-from helpers.core.errors import LabError
+from helpers.config.validation import FROZEN, require
 
 N_COLOURS = 3
 
@@ -27,22 +27,18 @@ class PreprocessingSpec:
     interpolation : {"", "bilinear", "bicubic"}
     """
 
-    resize: CountOrAll = 0
-    crop: CountOrAll = 0
+    resize: NonNegativeInt = 0
+    crop: NonNegativeInt = 0
     mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+    std: tuple[PositiveFloat, ...] = ()
     interpolation: Literal["", "bilinear", "bicubic"] = ""
 
     def __post_init__(self) -> None:
         for key in ("mean", "std"):
             values = getattr(self, key)
-            if len(values) not in (0, N_COLOURS) or (key == "std" and not all(
-                    value > 0 for value in values)):
-                raise LabError(f"`preprocessing` of a network has {key} = {list(values)}",
-                               expected="a number for each of the three colours"
-                               + (", above 0" if key == "std" else ""),
-                               remedy="correct it in the table [network.<name>], or leave it out: "
-                               "then it is the architecture's own")
+            require(len(values) in (0, N_COLOURS), "network.<name>",
+                    f"preprocessing.{key} = {list(values)}", expected="a number for each of the "
+                    "three colours, or none: then it is the architecture's own")
 
 
 @dataclass(**FROZEN)
@@ -60,7 +56,7 @@ class OwnReadoutSpec:
     """
 
     layer: str
-    resize: CountOrAll = 0
+    resize: NonNegativeInt = 0
     file: str = ""
 
 

@@ -6,8 +6,9 @@ import hashlib
 import json
 from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from pydantic import PositiveInt
 from pydantic.dataclasses import dataclass
 
 from helpers.config.contrastive_coding import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
@@ -22,15 +23,11 @@ from helpers.config.data import (
 )
 from helpers.config.own_network import OwnNetworkSpec
 from helpers.config.shared_concepts import ConceptSpec, DecodingSpec
-from helpers.config.validation import FROZEN, Count, from_table, read_toml, suggest
+from helpers.config.validation import FROZEN, from_table, read_toml, suggest
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE, ROOT
 from helpers.core.stray_files import is_stray
-
-Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
-         | LandscapeSpec | LateralitySpec | DecodingSpec | ConceptSpec | LanguageSpec
-         | FolderSpec)
 
 OPTIONAL_SOURCES = ("region_masks",)
 """Entries of `Profile.sources` without which every notebook runs: a map is left out."""
@@ -46,7 +43,7 @@ class Profile:
     seed: int
     device: str
     data: str
-    batch_size: Count
+    batch_size: PositiveInt
     image_sets: dict[str, ImageSetSpec]
     networks: NetworkSpec
     network: dict[str, OwnNetworkSpec] = field(default_factory=dict)
@@ -78,35 +75,53 @@ class Profile:
         drawn = [name for name, spec in self.sources.items()
                  if spec.source.startswith("synthetic:")]
         if drawn and self.synthetic is None:
-            raise LabError(
-                f"The profile {self.name!r} draws {', '.join(drawn)} but has no sizes for it.",
-                expected="a table 'synthetic' with its sizes",
-                remedy="copy the table [synthetic] from helpers/profiles/demo.toml")
+            raise LabError(f"The profile {self.name!r} draws {drawn} but has no sizes for it.",
+                           expected="a table 'synthetic' with its sizes",
+                           remedy="copy the table [synthetic] from helpers/profiles/demo.toml")
 
     @property
     def sources(self) -> dict[str, ImageSetSpec | CohortSpec | FolderSpec]:
         """All that lies on disk in a folder of its own, by name."""
-        others = {"cohort": self.cohort, "finetuning_cohort": self.finetuning_cohort,
-                  "transfer_cohort": self.transfer_cohort,
-                  "decoding_cohort": self.decoding_cohort, "rdms": self.rdms,
-                  "published_scores": self.published_scores, "region_masks": self.region_masks,
-                  "names": self.decoding and self.decoding.names}
-        return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
+        others = {**vars(self), "names": self.decoding and self.decoding.names}
+        return {**self.image_sets, **{name: spec for name, spec in others.items()
+                                      if isinstance(spec, CohortSpec | FolderSpec)}}
 
-    def table(self, name: str) -> Table:
-        """Return an optional table.
+    @property
+    def classified(self) -> list[tuple[str, str]]:
+        """Image sets, each with a part of it or "", whose images networks classify."""
+        tables = filter(None, (self.lesions, self.readout))
+        tasks = self.landscape.tasks.values() if self.landscape else ()
+        return [*((table.images, table.part) for table in tables),
+                *((task.partition("/")[0], task.partition("/")[2]) for task in tasks)]
+
+    def image_set(self, name: str) -> ImageSetSpec:
+        """Return the table of an image set.
 
         Raises
         ------
         LabError
             If the profile lacks it.
         """
-        table_spec = getattr(self, name)
-        if table_spec is None:
+        if name not in self.image_sets:
+            raise LabError(f"profile {self.name!r} has no image set {name!r}",
+                           expected=one_of(self.image_sets, "an image set; it has none"),
+                           remedy=f"add a table [image_sets.{name}] to the profile, or correct the "
+                           "name")
+        return self.image_sets[name]
+
+    def table(self, name: str) -> Any:
+        """Return an optional table, such as "cohort" or "encoding".
+
+        Raises
+        ------
+        LabError
+            If the profile lacks it.
+        """
+        if getattr(self, name) is None:
             raise LabError(f"the profile {self.name!r} has no table [{name}]",
                            expected=f"[{name}], which this notebook reads",
                            remedy="copy it from helpers/profiles/demo.toml or paper.toml")
-        return table_spec
+        return getattr(self, name)
 
     @property
     def digest(self) -> str:
@@ -156,11 +171,10 @@ def _find_file(name: str) -> Path:
         candidates = [Path(name), ROOT / name]
     else:
         candidates = [folder / f"{name}.toml" for folder in profile_folders()]
-    for path in candidates:
-        # The ending may be written otherwise than on disk: .TOML for .toml.
-        for same in (path, *(path.with_suffix(end) for end in (".toml", ".TOML"))):
-            if same.is_file():
-                return same
+    for path in candidates:  # the ending may be written otherwise than on disk
+        for spelling in (path, path.with_suffix(".toml"), path.with_suffix(".TOML")):
+            if spelling.is_file():
+                return spelling
     valid = profile_names()
     raise LabError(f"There is no profile {name!r}.", expected=one_of(valid),
                    remedy=suggest(name, valid) or "copy helpers/profiles/demo.toml to "

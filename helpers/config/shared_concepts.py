@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from helpers.config.data import FolderSpec
-from helpers.config.validation import FROZEN, AtLeastTwo, Count, NotNegative, Penalties, Positive
-from helpers.core.errors import LabError
+from helpers.config.validation import FROZEN, AtLeastTwo, Penalties, require
 
 Radius = Annotated[float, Field(gt=0, lt=2)]
 """Cosine distance."""
@@ -33,12 +32,12 @@ class DecoderTraining:
         Runs, of seeds 0, 1, ...; their mean is what is clustered.
     """
 
-    iterations: Count = 5001
+    iterations: PositiveInt = 5001
     batch_size: AtLeastTwo = 128
-    learning_rate: Positive = 1e-4
-    temperature: Positive = 0.03
-    noise: NotNegative = 1.0
-    n_seeds: Count = 50
+    learning_rate: PositiveFloat = 1e-4
+    temperature: PositiveFloat = 0.03
+    noise: NonNegativeFloat = 1.0
+    n_seeds: PositiveInt = 50
 
 
 @dataclass(**FROZEN)
@@ -65,21 +64,18 @@ class DecodingSpec:
     network: str = ""
     names: FolderSpec | None = None
     min_noise_ceiling: Annotated[float, Field(ge=0, lt=100)] = 8.0
-    n_test: Count = 1000
-    n_validation: Count = 1000
-    n_pool: Count = 300
+    n_test: PositiveInt = 1000
+    n_validation: PositiveInt = 1000
+    n_pool: PositiveInt = 300
     alphas: Penalties = (1e1, 3e1, 1e2, 3e2, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6)
     training: DecoderTraining = field(default_factory=DecoderTraining)
 
     def __post_init__(self) -> None:
-        if bool(self.network) == (self.names is not None):
-            raise LabError(f"the decoding names the network {self.network!r} and "
-                           f"{'no ' if self.names is None else ''}embeddings of names",
-                           expected="one of the two", remedy="correct the table 'decoding'")
-        if self.n_pool > self.n_test:
-            raise LabError(f"the decoding has n_pool = {self.n_pool} and n_test = {self.n_test}",
-                           expected="as many test images as the pool, or more",
-                           remedy="correct the table 'decoding'")
+        require(bool(self.network) != bool(self.names), "decoding",
+                f"network = {self.network!r} and {'' if self.names else 'no '}table of names",
+                expected="one of the two")
+        require(self.n_pool <= self.n_test, "decoding",
+                f"n_pool = {self.n_pool} and n_test = {self.n_test}", expected="n_pool <= n_test")
 
 
 @dataclass(**FROZEN)
@@ -104,14 +100,13 @@ class ConceptSpec:
     """
 
     eps: Annotated[tuple[Radius, ...], Field(min_length=1)] = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
-    min_participants: Count = 3
-    expansion: NotNegative = 0.05
-    n_images: Count = 16
-    n_words: Count = 10
+    min_participants: PositiveInt = 3
+    expansion: NonNegativeFloat = 0.05
+    n_images: PositiveInt = 16
+    n_words: PositiveInt = 10
     min_count: int = 20
-    n_nulls: Count = 100
+    n_nulls: PositiveInt = 100
 
     def __post_init__(self) -> None:
-        if list(self.eps) != sorted(set(self.eps)):
-            raise LabError(f"the concepts have the radii {self.eps}", expected="rising radii",
-                           remedy="correct the table 'concepts'")
+        require(list(self.eps) == sorted(set(self.eps)), "concepts", f"eps = {self.eps}",
+                expected="rising radii")

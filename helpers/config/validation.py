@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PositiveFloat, TypeAdapter, ValidationError
 
 from helpers.core.errors import LabError
 from helpers.core.text import read_text
@@ -22,15 +22,10 @@ FROZEN = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=Fal
 """For ``@dataclass(**FROZEN)`` of pydantic: no unknown key, no NaN. Types are strict in
 `from_table`: "5" is no number, and true is none."""
 
-Count = Annotated[int, Field(ge=1)]
-CountOrAll = Annotated[int, Field(ge=0)]
-"""A number of things; 0: all of them."""
 AtLeastTwo = Annotated[int, Field(ge=2)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
-Penalties = Annotated[tuple[Positive, ...], Field(min_length=1)]
+Penalties = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 
 TYPES = {"string": "a string", "int": "a whole number", "float": "a number", "finite": "a number",
          "bool": "true or false", "tuple": "a list", "dict": "a table", "dataclass": "a table"}
@@ -65,19 +60,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     lines = text.split("\n")
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of lists in lists without end
         match = re.search(r"at line (\d+)", str(error))
         line = lines[int(match[1]) - 1].strip() if match else ""
         code = re.split(r"\s#", line)[0]
         remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, code)),
                       "remove one of the two lines of this name"
                       if re.search("overwrite|twice", str(error)) else
-                      "correct that line; strings stand in \"quotes\"")
+                      "correct that line; strings stand in \"quotes\", as in "
+                      "helpers/profiles/demo.toml")
         raise LabError(f"{path} cannot be read: {error}" + (f": {line[:100]}" if line else "."),
                        expected="a TOML file in UTF-8", remedy=remedy) from error
-    except (RecursionError, ValueError) as error:  # lists in lists without end, enormous numbers
-        raise LabError(f"{path} cannot be read: {error}", expected="a TOML file in UTF-8",
-                       remedy="compare it with helpers/profiles/demo.toml") from error
     for key, value in _iter_strings(content):
         if '"""' not in text and any(character in value for character in "\b\t\n\f\r"):
             raise LabError(f"{path}, key {key}: the value is {value!r}, with a tab or an end of "
@@ -151,17 +144,22 @@ def _place(where: str, keys: Iterable[str | int]) -> str:
 
 
 def _class_at(cls: type, keys: Iterable[str | int]) -> type:
-    """Return the dataclass of an inner table, by the keys that lead to it."""
+    """Return the dataclass of an inner table, by the keys that lead to it.
+
+    A field may hold a dict or a tuple of tables, whose keys or indices are the next of ``keys``.
+    """
     for key in keys:
-        if isinstance(key, int):  # an item of a list, whose class was found with the list's
-            continue
-        if is_dataclass(cls):
-            hint = get_type_hints(cls)[key]
-            cls = next((a for a in get_args(hint) if a is not type(None)), hint) \
-                if get_origin(hint) is not dict else hint
-        else:
-            cls = get_args(cls)[1]  # of dict[str, X]
+        hint = get_type_hints(cls)[key] if is_dataclass(cls) else cls
+        is_container = is_dataclass(cls) and get_origin(hint) in (dict, tuple)
+        cls = hint if is_container else next(filter(is_dataclass, get_args(hint)), hint)
     return cls
+
+
+def require(fits: bool, table: str, seen: str, *, expected: str) -> None:
+    """Refuse a table of a profile whose keys do not fit together."""
+    if not fits:
+        raise LabError(f"the table {table!r} of the profile has {seen}", expected=expected,
+                       remedy=f"correct the table {table!r}")
 
 
 def suggest(word: str, choices: Iterable[str]) -> str:

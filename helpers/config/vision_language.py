@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import FROZEN, AtLeastTwo, Names
-from helpers.core.errors import LabError
+from helpers.config.validation import FROZEN, AtLeastTwo, Names, require
+from helpers.core.errors import one_of
 
 
 @dataclass(**FROZEN)
@@ -70,11 +70,7 @@ class LanguageSpec:
     record: str = ""
 
     def __post_init__(self) -> None:
-        optional = filter(None, (self.language, self.targets, self.shuffled, self.objects,
-                                 self.views))
-        unknown = [name for name in (self.vision, self.untrained, *optional)
-                   if name not in self.conditions]
-        if unknown:
-            raise LabError(f"The language table names the condition {unknown[0]!r}",
-                           expected=f"one of {', '.join(self.conditions)}",
-                           remedy="correct the table 'language'")
+        for key in ("vision", "untrained", "language", "targets", "shuffled", "objects", "views"):
+            name, is_optional = getattr(self, key), key not in ("vision", "untrained")
+            require(name in self.conditions or (is_optional and not name), "language",
+                    f"{key} = {name!r}", expected=one_of(self.conditions))

@@ -15,24 +15,8 @@ from helpers.core.errors import LabError
 from helpers.core.intervals import mean_interval, proportion_interval
 from helpers.core.paths import atomic_write, figures_dir
 from helpers.core.provenance import Provenance
-from helpers.figures.verdicts import (
-    CHECK,
-    CLAIM,
-    CONTRADICTED,
-    EXPLORATORY,
-    INCONCLUSIVE,
-    SUPPORTED,
-    UNTESTABLE,
-    Expected,
-    Kind,
-    combine_verdicts,
-    combined_p,
-    interval_p,
-    machine_dependent,
-    undecided_after_holm,
-    verdict_from_interval,
-    verdict_from_test,
-)
+from helpers.figures import verdicts
+from helpers.figures.verdicts import CHECK, CLAIM, CONTRADICTED, SUPPORTED, Expected, Kind
 
 ALL_MUST = "; all must be, which needs no correction"
 UNCORRECTED = " (this claim by itself: not corrected for the number of claims)"
@@ -129,7 +113,8 @@ class ClaimsTable:
 
         ``holds`` True is supported, False contradicted, None not testable here.
         """
-        verdict = UNTESTABLE if holds is None else SUPPORTED if holds else CONTRADICTED
+        verdict = (verdicts.UNTESTABLE if holds is None else
+                   SUPPORTED if holds else CONTRADICTED)
         self._add(statement, verdict, run, rule, **origin)
 
     def judge(self, statement: str, mean: float, low: float, high: float, expected: Expected, *,
@@ -154,11 +139,8 @@ class ClaimsTable:
             Degrees of freedom of a Student's t interval, from which the p value of the claim
             follows (`helpers.figures.verdicts.interval_p`).
         """
-        verdict = verdict_from_interval(low, high, expected, within)
-        run = f"{mean:+.3f} [{low:.3f}, {high:.3f}]" if verdict != UNTESTABLE else ""
-        self._add(statement, verdict, _describe_run(run, ", ", n),
-                  f"{of}, 95 % interval {_criterion(expected, within)}", mean, low, high,
-                  p=interval_p(mean, low, high, df, within or 0.0), **origin)
+        self.intervals(statement, {"": (mean, low, high)}, expected, of=of, n=n, within=within,
+                       df=df, **origin)
 
     def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
                  sample: str = "participants", crossed: bool = False,
@@ -204,24 +186,29 @@ class ClaimsTable:
         ----------
         statement : str
         estimates : dict of str to (mean, low, high)
-            An unknown interval leaves the claim not testable, unless another contradicts it.
+            By the name of what was estimated; "" where it is the only one. An unknown interval
+            leaves the claim not testable, unless another contradicts it.
         expected, of, n, within, df
             As of `judge`. The claim's numbers are those of the estimate that is hardest to support.
         """
-        verdicts = [verdict_from_interval(low, high, expected, within)
-                    for _, low, high in estimates.values()]
+        judged = [verdicts.verdict_from_interval(low, high, expected, within)
+                  for _, low, high in estimates.values()]
+        p = [verdicts.interval_p(*values, df, within or 0.0) for values in estimates.values()]
         finite = {name: values for name, values in estimates.items()
                   if math.isfinite(values[1] + values[2])}
-        run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]"
+        run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]".strip()
                         for name, (mean, low, high) in finite.items())
-        support_margin = {"above 0": lambda values: values[1], "below 0": lambda values: -values[2],
-                          "around 0": lambda values: -max(-values[1], values[2])}[expected]
-        p = [interval_p(*values, df, within or 0.0) for values in estimates.values()]
-        self._add(statement, combine_verdicts(verdicts), _describe_run(run, "; ", n),
-                  f"{of}, each 95 % interval {_criterion(expected, within)}"
-                  + ALL_MUST * (len(estimates) > 1),
-                  *min(finite.values(), key=support_margin, default=()),
-                  p=combined_p(verdicts, p), **origin)
+        separator, each = (", ", "") if "" in estimates else ("; ", "each ")
+        criterion = f"within ±{within:g}" if within else expected
+
+        def support_margin(values: tuple[float, float, float]) -> float:
+            _, low, high = values
+            return {"above 0": low, "below 0": -high, "around 0": min(low, -high)}[expected]
+
+        self._add(statement, verdicts.combine_verdicts(judged), _describe_run(run, separator, n),
+                  f"{of}, {each}95 % interval {criterion}" + ALL_MUST * (len(estimates) > 1),
+                  *min(finite.values(), key=support_margin, default=estimates.get("", ())),
+                  p=verdicts.combined_p(judged, p), **origin)
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
              n: str = "", **origin: str) -> None:
@@ -246,12 +233,13 @@ class ClaimsTable:
         of, n
             As of `judge`.
         """
-        verdicts = [verdict_from_test(effect, p, expected) for effect, p in estimates.values()]
+        judged = [verdicts.verdict_from_test(effect, p, expected)
+                  for effect, p in estimates.values()]
         run = ", ".join(f"{name} {effect:+.3f} ({format_p(p)})".strip()
                         for name, (effect, p) in estimates.items() if math.isfinite(effect + p))
         effects = [effect for effect, _ in estimates.values()]
-        p = combined_p(verdicts, [p for _, p in estimates.values()])
-        self._add(statement, combine_verdicts(verdicts), _describe_run(run, ", ", n),
+        p = verdicts.combined_p(judged, [p for _, p in estimates.values()])
+        self._add(statement, verdicts.combine_verdicts(judged), _describe_run(run, ", ", n),
                   f"{of}, two-sided p < .05 and {expected}",
                   *(effects if len(effects) == 1 else ()), p=p, **origin)
 
@@ -272,7 +260,8 @@ class ClaimsTable:
         """
         low, high = proportion_interval(k, n)
         mean = k / n if n else math.nan
-        self._add(statement, verdict_from_interval(low - bound, high - bound, f"{expected} 0"),
+        verdict = verdicts.verdict_from_interval(low - bound, high - bound, f"{expected} 0")
+        self._add(statement, verdict,
                   f"{k} of {n}, {mean:.0%} [{low:.0%}, {high:.0%}]" if n else NOTHING_TO_COMPARE,
                   f"{of}, exact 95 % interval {expected} {bound:.0%}", mean, low, high, **origin)
 
@@ -282,12 +271,12 @@ class ClaimsTable:
         if absent:
             is_empty = run == NOTHING_TO_COMPARE
             run = absent if is_empty else f"{absent}; as far as they go: {run}"
-            verdict, numbers, p = UNTESTABLE, (), math.nan
+            verdict, numbers, p = verdicts.UNTESTABLE, (), math.nan
         rule += UNCORRECTED * (math.isfinite(p) and kind != CHECK)
         rule += f"; rests on {rests_on}" * bool(rests_on)
-        if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(
+        if verdict in (SUPPORTED, CONTRADICTED) and statement in verdicts.machine_dependent(
                 self.provenance.profile, self.provenance.notebook):
-            verdict = INCONCLUSIVE
+            verdict = verdicts.INCONCLUSIVE
             rule += "; another machine's rounding may turn it"
         finite = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
         finite += [None] * (3 - len(finite))
@@ -328,7 +317,7 @@ class ClaimsTable:
         claims = [claim for claim in self.claims if claim.kind != CHECK]
         p = [math.nan if claim.p is None else claim.p for claim in claims]
         n = sum(map(math.isfinite, p))
-        changed = undecided_after_holm([claim.verdict for claim in claims], p)
+        changed = verdicts.undecided_after_holm([claim.verdict for claim in claims], p)
         numbers = ", ".join(str(place + 1) for place in changed) or "none"
         return (f"\nCorrected by Holm's rule over the {n} claims that have a p value of their own, "
                 f"these verdicts would be inconclusive: {numbers}") * (n > 1)
@@ -342,7 +331,7 @@ class ClaimsTable:
         lists = [[claim for claim in self.claims if (claim.kind == CHECK) == is_check]
                  for is_check in (False, True)]
         claims, checks = ["\n".join(
-            f"{index}. {'(exploratory) ' * (claim.kind == EXPLORATORY)}{describe(claim)}"
+            f"{index}. {'(exploratory) ' * (claim.kind == verdicts.EXPLORATORY)}{describe(claim)}"
             for index, claim in enumerate(one, 1)) for one in lists]
         return claims + f"\nSanity checks\n{checks}" * bool(checks)
 
@@ -359,7 +348,3 @@ class ClaimsTable:
 
 def _describe_run(run: str, separator: str, n: str) -> str:
     return run + f"{separator}{n}" * bool(n) if run else NOTHING_TO_COMPARE
-
-
-def _criterion(expected: Expected, within: float | None) -> str:
-    return f"within ±{within:g}" if within else expected

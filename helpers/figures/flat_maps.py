@@ -34,10 +34,16 @@ def draw_sheet(axes: Axes, surface: Surface, *, margin: float = 0.02,
     grey = np.full(len(points), 0.05) if sulci is None else np.where(sulci, 0.2, 0.05)
     axes.tripcolor(Triangulation(*points.T, surface.faces), grey,
                    cmap="Greys", vmin=0, vmax=1, shading="gouraud", zorder=0)
+    _set_limits(axes, points, margin)
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def _set_limits(axes: Axes, points: NDArray[np.float64], margin: float) -> None:
+    """Show some points, with a margin as a fraction of their longer side."""
     margin = margin * np.ptp(points, axis=0).max()
     (left, low), (right, high) = points.min(0) - margin, points.max(0) + margin
-    axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
-    axes.axis("off")
+    axes.set(xlim=(left, right), ylim=(low, high))
 
 
 def fill_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[np.int64]],
@@ -65,10 +71,7 @@ def fill_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[np.
 def show_part(axes: Axes, surface: Surface, vertices: NDArray[np.int64], *,
               margin: float = 0.08) -> None:
     """Show the part of a flat map that holds some vertices, with a margin around it."""
-    points = flat_points(surface)[surface.place[vertices]]
-    margin = margin * np.ptp(points, axis=0).max()
-    (left, low), (right, high) = points.min(0) - margin, points.max(0) + margin
-    axes.set(xlim=(left, right), ylim=(low, high))
+    _set_limits(axes, flat_points(surface)[surface.place[vertices]], margin)
 
 
 def outline_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[np.int64]], *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import cycle
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -111,24 +111,23 @@ def add_domains(domains: Iterable[str]) -> None:
         for name in table.keys() - _NAMED:
             del table[name]
     own = [domain for domain in dict.fromkeys(domains) if domain not in COLOURS]
-    scrambled = [domain for domain in own if domain.casefold().startswith("scrambled")]
-    looks = [FURTHER_DOMAINS[(n + n // len(FURTHER_DOMAINS)) % len(FURTHER_DOMAINS)][1:]
-             for n in range(len(own))]
-    colours = cycle(colour for colour, _, _ in FURTHER_DOMAINS)
-    for domain, colour, (marker, hatch) in zip((d for d in own if d not in scrambled), colours,
-                                               looks):
+    n_looks = len(FURTHER_DOMAINS)
+    for n, domain in enumerate(sorted(own, key=_is_scrambled)):
+        colour, (_, marker, hatch) = (FURTHER_DOMAINS[n % n_looks][0],
+                                      FURTHER_DOMAINS[(n + n // n_looks) % n_looks])
+        if _is_scrambled(domain):
+            colour, marker, hatch = COLOURS["scrambled"], MARKERS["scrambled"], ""
         COLOURS[domain], MARKERS[domain], HATCHES[domain] = colour, marker, hatch
-    for domain in scrambled:
-        COLOURS[domain], MARKERS[domain], HATCHES[domain] = (
-            COLOURS["scrambled"], MARKERS["scrambled"], "")
+
+
+def _is_scrambled(domain: str) -> bool:
+    return domain.casefold().startswith("scrambled")
 
 
 def display_name(name: str) -> str:
     """Return the name of a domain or of a network in figures."""
-    base, _, untrained = name.partition("-untrained")
-    if name not in DISPLAY_NAMES and name.endswith("-untrained"):
-        return f"{DISPLAY_NAMES.get(base, base)}, untrained"
-    return DISPLAY_NAMES.get(name, name)
+    base = name.removesuffix("-untrained")
+    return DISPLAY_NAMES.get(name) or DISPLAY_NAMES.get(base, base) + ", untrained" * (base != name)
 
 
 def training_of(objective: str) -> str:
@@ -204,27 +203,27 @@ def save_figure(figure: Figure, provenance: Provenance,
     LabError
         If a text is smaller than `MIN_POINTS`.
     """
-    folder, stem = figures_dir(provenance.profile), provenance.notebook
+    folder, stem, panels = figures_dir(provenance.profile), provenance.notebook, panels or {}
     name, alt = "-".join(filter(None, (stem, part))), str(figure.get_label())
     figure.text(0.995, 0.004, f"{name} · {provenance.line}", ha="right", va="bottom",
                 fontsize=MIN_POINTS, color="0.45")
     n_infinite = {panel: int(np.isinf(table.select_dtypes("number").to_numpy(float)).sum())
-                  for panel, table in (panels or {}).items()}
+                  for panel, table in panels.items()}
     if any(n_infinite.values()):
         figure.text(0.005, 0.004, "infinite, not drawn: " + ", ".join(
             f"{n} in {panel}" for panel, n in n_infinite.items() if n), va="bottom",
             fontsize=MIN_POINTS)
     _require_readable_text(figure)
     take_names_literally(figure)
-    metadata = {"Title": name, "Creator": provenance.line}
-    atomic_write(folder / f"{name}.pdf", lambda file: figure.savefig(
-        file, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))
-    atomic_write(folder / f"{name}.png", lambda file: figure.savefig(
-        file, metadata={"Title": name, "Description": provenance.line, "Comment": alt,
-                        "Software": None}))
-    for panel, table in (panels or {}).items():
-        atomic_write(folder / f"{stem}-{panel}.csv", lambda file, table=table: table.to_csv(
-            file, index=False, float_format="%.4g", lineterminator="\n"))
+    metadata = {"pdf": {"Creator": provenance.line, "CreationDate": None, "ModDate": None,
+                        "Producer": None},
+                "png": {"Description": provenance.line, "Comment": alt, "Software": None}}
+    for ending, entries in metadata.items():
+        atomic_write(folder / f"{name}.{ending}",
+                     partial(figure.savefig, metadata={"Title": name, **entries}))
+    for panel, table in panels.items():
+        atomic_write(folder / f"{stem}-{panel}.csv", partial(
+            table.to_csv, index=False, float_format="%.4g", lineterminator="\n"))
     show_figure(figure)
 
 

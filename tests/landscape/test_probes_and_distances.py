@@ -593,7 +593,7 @@ def test_encoding_is_judged_at_a_share_too(shared):
 def test_a_landscape_is_mapped_by_one_of_its_tasks():
     spec = LandscapeSpec("relu", {"objects": "things/val", "places": "rooms"}, "places")
     assert spec.map_task in spec.tasks
-    with pytest.raises(LabError, match="mapped by 'faces'(?s:.)*objects, places(?s:.)*`map_task`"):
+    with pytest.raises(LabError, match="map_task = 'faces'(?s:.)*objects, places(?s:.)*landscape"):
         replace(spec, map_task="faces")
     with pytest.raises(LabError, match="none named"):
         replace(spec, tasks={})
@@ -604,8 +604,8 @@ LATERAL = LateralitySpec(("V1v", "V2v"), ("V1v",), "objects", ("pool", "conv"), 
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"roi": "hV4"}, "ROIs V1v, V2v, and asks for hV4 besides"),
-    ({"shuffled_rois": ("V1v", "V3d")}, "asks for V3d besides"),
+    ({"roi": "hV4"}, "roi = 'hV4'(?s:.)*V1v, V2v"),
+    ({"shuffled_rois": ("V1v", "V3d")}, "V3d(?s:.)*V1v, V2v"),
     ({"layers": ()}, "layers(?s:.)*at least 1 item"), ({"rois": ()}, "rois(?s:.)*at least 1 item")])
 def test_a_laterality_that_cannot_be_measured_is_reported(change, message):
     with pytest.raises((LabError, ValueError), match=message):

@@ -343,7 +343,7 @@ def test_a_readout_of_another_size_and_an_absent_part_are_refused_before_any_wor
     path.write_text(text.replace("size = 96", "size = 24"))
     lab.open(str(path), notebook="02")
     (folder / "data" / "diet" / "train").mkdir(parents=True)
-    with pytest.raises(LabError, match=r"'diet' has no part 'val'(.|\n)*one of train"):
+    with pytest.raises(LabError, match=r"no part 'val' of(.|\n)*diet(.|\n)*one of train"):
         lab.open(str(path), notebook="02")
 
 

@@ -113,7 +113,7 @@ def test_absent_files_name_every_place_and_are_not_drawn(mine, private):
     ('"local"', '"locale"', ["'locale'", "mean 'local'"]),
     ('"local"', '"fetch:vpnl-flock"', ["'fetch:vpnl-floc'", "mean 'fetch:vpnl-floc'", "'local'"]),
     ('"local"', '"synthetic:localiser"', ["mean 'synthetic:localizer'", "'local'"]),
-    ('"local"', '"my images"', ["'local'", "fetch:<name", "'synthetic:diet'"]),
+    ('"local"', '"my images"', ["'local'", "'fetch:vpnl-floc'", "'synthetic:diet'"]),
     ('"imagefolder"', '"imagefolders"', ["'table'", "mean 'imagefolder'"]),
     ('source =', 'sourc =', ["unknown key 'sourc'", "layout, path, source"]),
 ])
