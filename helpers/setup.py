@@ -81,8 +81,8 @@ def is_ready(venv: Path) -> bool:
             and all(ready.stat().st_mtime >= path.stat().st_mtime for path in sources))
 
 
-def write_lists(venv: Path, *, with_nvidia: bool) -> tuple[Path, Path, Path]:
-    """Write the lists that the installer reads; return torch's pair, all others, and their hashes.
+def write_lists(venv: Path, *, with_nvidia: bool) -> dict[str, list[str]]:
+    """Write the lists that the installer reads; return the arguments that name each.
 
     Parameters
     ----------
@@ -92,18 +92,19 @@ def write_lists(venv: Path, *, with_nvidia: bool) -> tuple[Path, Path, Path]:
 
     Returns
     -------
-    torch, others, hashed : Path
-        ``hashed`` is ``others`` with the SHA-256 of each file that may be installed.
+    dict of str to list of str
+        ``torch``: torch's pair. ``others``: all others. ``hashed``: these with the SHA-256 of each
+        file that may be installed.
     """
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines(keepends=True)
     others = [line for line in lines if with_nvidia
               or not (NVIDIA.match(line) or TORCH.match(line))]
     hashes = read_hashes(ROOT / "requirements.hashes")
-    lists = {"torch.txt": [line for line in lines if TORCH.match(line)], "others.txt": others,
-             "hashed.txt": [with_hashes(line, hashes) for line in others]}
+    lists = {"torch": [line for line in lines if TORCH.match(line)], "others": others,
+             "hashed": [with_hashes(line, hashes) for line in others]}
     for name, content in lists.items():
-        (venv / name).write_text("".join(content), encoding="utf-8")
-    return venv / "torch.txt", venv / "others.txt", venv / "hashed.txt"
+        (venv / f"{name}.txt").write_text("".join(content), encoding="utf-8")
+    return {name: ["--requirement", str(venv / f"{name}.txt")] for name in lists}
 
 
 def read_hashes(path: Path) -> dict[str, list[str]]:
@@ -189,16 +190,14 @@ def set_up(venv: Path, torch_index: str = "", *, verify: bool = True) -> Path:
                          "venv and ensurepip, and a folder that can be written\n  to do: on Debian "
                          "and Ubuntu, apt install python3-venv; or name another folder: --venv")
     call([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
-    torch_list, others, hashed = write_lists(venv, with_nvidia=not torch_index)
+    lists = write_lists(venv, with_nvidia=not torch_index)
     if torch_index:  # before what depends on it
-        install(python, ["--no-deps", "--index-url", torch_index, "--requirement",
-                         str(torch_list)])
-    plain = ["--requirement", str(others)]
+        install(python, ["--no-deps", "--index-url", torch_index, *lists["torch"]])
     if verify:  # pip refuses what has no hash, such as a package that the lock of Linux lacks
-        listed = ["--requirement", str(hashed)]
-        install(python, listed, for_pip=(["--no-deps", *listed], plain))
+        install(python, lists["hashed"],
+                for_pip=(["--no-deps", *lists["hashed"]], lists["others"]))
     else:
-        install(python, plain)
+        install(python, lists["others"])
     install(python, EDITABLE)
     (venv / READY).touch()
     return python

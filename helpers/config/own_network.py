@@ -10,8 +10,6 @@ from pydantic.dataclasses import dataclass
 
 from helpers.config.validation import FROZEN, require
 
-N_COLOURS = 3
-
 
 @dataclass(**FROZEN)
 class PreprocessingSpec:
@@ -36,7 +34,7 @@ class PreprocessingSpec:
     def __post_init__(self) -> None:
         for key in ("mean", "std"):
             values = getattr(self, key)
-            require(len(values) in (0, N_COLOURS), "network.<name>",
+            require(len(values) in (0, 3), "network.<name>",
                     f"preprocessing.{key} = {list(values)}", expected="a number for each of the "
                     "three colours, or none: then it is the architecture's own")
 

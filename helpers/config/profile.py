@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, field, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from helpers.config.own_network import OwnNetworkSpec
 from helpers.config.shared_concepts import ConceptSpec, DecodingSpec
 from helpers.config.validation import FROZEN, from_table, read_toml, suggest
 from helpers.config.vision_language import LanguageSpec
+from helpers.core.digest import text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE, ROOT
 from helpers.core.stray_files import is_stray
@@ -129,7 +129,7 @@ class Profile:
         count."""
         content = {name: value for name, value in asdict(self).items()
                    if name not in ("resources", "folder")}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return text_digest(json.dumps(content, sort_keys=True))
 
 
 def profile_folders() -> tuple[Path, ...]:

@@ -29,11 +29,7 @@ Penalties = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 
 TYPES = {"string": "a string", "int": "a whole number", "float": "a number", "finite": "a number",
          "bool": "true or false", "tuple": "a list", "dict": "a table", "dataclass": "a table"}
-BOUNDS = {"greater_than": "above {gt:g}", "greater_than_equal": "at least {ge:g}",
-          "less_than": "below {lt:g}", "less_than_equal": "at most {le:g}",
-          "too_short": "at least {min_length} of them"}
-"""Kinds of pydantic's errors -> what was expected."""
-
+"""First words of the kinds of pydantic's errors -> what was expected, in the words of TOML."""
 
 WINDOWS_REMEDY = (r"write a path of Windows in single quotes, 'C:\data', or with forward slashes, "
                   '"C:/data": in "double quotes" a backslash means something else')
@@ -117,7 +113,7 @@ def from_table(cls: type[T], table: dict[str, Any], where: str) -> T:
 def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
     """Say in three parts what pydantic says of one key."""
     *outer, key = problem["loc"] or ("",)
-    kind, bounds = problem["type"], problem.get("ctx", {})
+    kind = problem["type"]
     if kind in ("unexpected_keyword_argument", "missing"):
         where, known = _place(where, outer), [f.name for f in fields(_class_at(cls, outer))]
         if kind == "missing":
@@ -130,10 +126,10 @@ def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
                         remedy=suggest(key, known) or f"remove {key!r}")
     seen = f"{_place(where, problem['loc'])}: the value is {problem['input']!r}."
     if kind == "literal_error":
-        choices = re.findall(r"'([^']*)'", bounds["expected"])
+        choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         return LabError(seen, expected=f"one of {', '.join(map(repr, choices))}",
                         remedy=suggest(str(problem["input"]), choices) or "choose one of these")
-    expected = BOUNDS.get(kind, TYPES.get(kind.split("_")[0], problem["msg"])).format(**bounds)
+    expected = TYPES.get(kind.split("_")[0], problem["msg"].removeprefix("Input should be "))
     return LabError(seen, expected=expected, remedy="correct the value (strings stand in "
                     '"quotes", numbers do not)')
 

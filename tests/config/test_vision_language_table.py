@@ -51,7 +51,7 @@ def test_a_table_without_layers_is_refused():
 def test_numbers_below_two_are_refused_by_name(name, number):
     with pytest.raises(LabError, match=f"key '{name}': the value is {number}") as caught:
         language_of(**{name: number})
-    assert caught.value.expected == "at least 2"
+    assert caught.value.expected == "greater than or equal to 2"
     assert getattr(language_of(**{name: 2}), name) == 2
 
 
