@@ -199,12 +199,13 @@ def check_networks(laboratory: Laboratory, notebook: str = "") -> Profile:
 
 def _require_part(folder: Path, part: str) -> None:
     """Refuse a part that an image set lacks, where the set is on disk."""
-    if part and folder.is_dir() and not (folder / part).is_dir():
+    if part and folder.exists() and not (folder / part).is_dir():
+        parts = subfolders(folder) if folder.is_dir() else ()
         raise LabError(f"no part {part!r} of the image set in {folder}",
-                       expected=one_of(subfolders(folder), "a folder for each part; it has none"),
+                       expected=one_of(parts, "a folder for each part; it has none"),
                        remedy="correct the key 'part' where the profile names this image set (of a "
                        "task in [landscape.tasks]: what stands after the slash); empty: the whole "
-                       "set")
+                       "set. A table of images has no parts: list these in a table of their own")
 
 
 def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
@@ -213,13 +214,8 @@ def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
     Raises
     ------
     LabError
-        If it is not in the layout that the profile names, or a part of a table is asked for.
+        If it is not in the layout that the profile names, or lacks the part.
     """
-    if part and spec.layout == "table":
-        raise LabError(f"the part {part!r} of the table {folder}",
-                       expected="a part of an image set in folders: a table has none",
-                       remedy="leave the key 'part' empty, and list the images of this part in a "
-                       "table of their own")
     _require_part(folder, part)
     return LAYOUTS[spec.layout](folder / part)
 

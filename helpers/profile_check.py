@@ -184,8 +184,8 @@ def _require_uses(profile: Profile, name: str, part: str, images: ImageSet) -> N
         require_domains(images)
     if (name, part) in profile.classified and len(set(images.categories)) < 2:
         raise LabError(f"the images in {images.root} have one category, {images.categories[0]!r}",
-                       expected="two or more: they are told apart, in a table [lesions], [readout] "
-                       "or [landscape.tasks]", remedy="add the images of another category")
+                       expected="two or more: a table [lesions], [readout] or [landscape.tasks] "
+                       "has them classified", remedy="add the images of another category")
     channels = profile.channels
     if channels and channels.images == name:
         few = {category: n for category in channels.categories

@@ -36,7 +36,7 @@ class FinetuningSpec:
     max_images_per_condition : int
         Images of each condition; 0: all.
     n_train, n_test : int
-        Conditions to tune on and conditions held out; 0: all that the cohort has.
+        Conditions to fine-tune on and conditions held out; 0: all that the cohort has.
     n_seeds : int
         Trainings of every network: head, order of the images. Each has a seed of its own, drawn
         from its name and its number, so that no two participants share one.
@@ -62,11 +62,11 @@ class FinetuningSpec:
     learning_rates : tuple of float
         Candidates of the search, the same for every condition.
     rate_search_scores : dict, condition -> tuple of float
-        What the search found: r of each of ``learning_rates``. The best one is used. Where a kind
-        is not named, nothing has been searched and ``learning_rate`` or
+        What the search found: r of each of ``learning_rates``. The best one is used. Where a
+        condition is not named, nothing has been searched and ``learning_rate`` or
         ``regression_learning_rate`` is used.
     n_rate_search_regions : int
-        Regions, drawn at random, that choose a rate (published: 30).
+        Regions, drawn at random, that choose a learning rate (published: 30).
     temperature : float
     fixed_embedding_dim : int
         Dimensions of the embedding where it does not grow with the region (not in the paper).
@@ -136,8 +136,7 @@ class FinetuningSpec:
 
 @dataclass(**FROZEN)
 class LandscapeSpec:
-    """What fine-tuned networks still tell of classes, and how they lie among each other (notebook
-    08).
+    """Linear probes of fine-tuned networks, and the landscape of their predictions (notebook 08).
 
     Parameters
     ----------
@@ -166,7 +165,8 @@ class LandscapeSpec:
 
 @dataclass(**FROZEN)
 class LateralitySpec:
-    """Which half of the image networks look at (notebook 09); tuned as [finetuning] says, but:
+    """Which half of the image networks look at (notebook 09); fine-tuned as
+    [finetuning] says, but:
 
     Parameters
     ----------
@@ -183,10 +183,10 @@ class LateralitySpec:
     hemispheres : {"apart", "together"}
         Together: laterality cannot be measured, maps are only shown.
     image_size : int
-        Side of the images, px, in tuning and in the task; 0: as [finetuning] says, and in the
+        Side of the images, px, in fine-tuning and in the task; 0: as [finetuning] says, and in the
         task the network's own.
     n_seeds, n_train, epochs : int
-        Trainings of every network, conditions to tune on, passes; 0: as [finetuning] says.
+        Trainings of every network, conditions to fine-tune on, epochs; 0: as [finetuning] says.
     """
 
     rois: Names
@@ -207,7 +207,7 @@ class LateralitySpec:
                 expected=f"some of its rois: {', '.join(self.rois)}")
 
     def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:
-        """Return how these networks are fine-tuned, at a rate that was chosen before."""
+        """Return how these networks are fine-tuned, at a learning rate that was chosen before."""
         own = {key: getattr(self, key) or getattr(spec, key)
                for key in ("image_size", "n_seeds", "n_train", "epochs")}
         return replace(spec, rois=self.rois, hemispheres=self.hemispheres, learning_rates=(),

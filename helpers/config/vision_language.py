@@ -20,11 +20,11 @@ class LanguageSpec:
     layers : tuple of str
         Paths of modules that all of them have, in order of depth: the ends of their stages.
     vision : str
-        The kind that was trained without language.
+        The condition that was trained without language.
     untrained : str
-        The kind before training.
+        The condition before training.
     language : str
-        The kind that was trained with language; empty: there is none.
+        The condition that was trained with language; empty: there is none.
     targets, shuffled : str
         Trained with what captions mean, and with captions of other images; empty: none.
     objects, views : str
@@ -35,7 +35,7 @@ class LanguageSpec:
     n_units : int
         Units compared at equal numbers, of each domain and stage.
     max_units : int
-        At most so many selective units of each domain and stage are read image by image.
+        At most so many selective units of each domain and stage are analysed image by image.
     n_boot, n_nulls : int
         Resampled sets of images, and masks drawn anew.
     regions : dict, domain -> ROI
