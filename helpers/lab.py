@@ -108,9 +108,7 @@ class Laboratory:
                 return localizer, probe
             echo(f"image set 'probe' has the domains {', '.join(probe.domain_names)}, fewer than "
                  "two of the localizer's: the localizer's halves define and test the units")
-        first, second = (localizer.select(np.flatnonzero(localizer.halves == half))
-                         for half in (0, 1))
-        return first, second
+        return tuple(localizer.select(np.flatnonzero(localizer.halves == half)) for half in (0, 1))
 
     def entry(self, name: str) -> NetworkEntry:
         """Look a network up: one of the registry, or of the profile's tables [network.<name>]."""

@@ -98,9 +98,9 @@ def _attempt(what: str, check: Callable[..., tuple[str, str] | None], *arguments
 def _iter_file_checks(profile: Profile, data: Path) -> Iterator[Check]:
     """Check image sets, cohorts, other files and networks."""
     for name, spec in profile.sources.items():
-        files = _check_files, profile, spec, data
         if spec.source in TRAINING_ONLY:
             continue
+        files = _check_files, profile, spec, data
         if name in profile.image_sets:
             for part in parts_of(profile, name):
                 yield _attempt(f"image set {'/'.join(filter(None, (name, part)))!r}", *files,

@@ -129,7 +129,8 @@ def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
         choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
         return LabError(seen, expected=f"one of {', '.join(map(repr, choices))}",
                         remedy=suggest(str(problem["input"]), choices) or "choose one of these")
-    expected = TYPES.get(kind.split("_")[0], problem["msg"].removeprefix("Input should be "))
+    said = re.sub("Input should be |Tuple should have | after validation.*", "", problem["msg"])
+    expected = TYPES.get(kind.split("_")[0], said)
     return LabError(seen, expected=expected, remedy="correct the value (strings stand in "
                     '"quotes", numbers do not)')
 

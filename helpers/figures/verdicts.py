@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from scipy import special
 
@@ -59,12 +59,11 @@ def verdict_from_interval(low: float, high: float, expected: Expected,
     LabError
         If a claim of absence has no bound, or another claim has one.
     """
-    if expected not in ("above 0", "below 0", "around 0"):
-        raise LabError(f"a mean expected {expected!r}", expected="above 0, below 0 or around 0",
-                       remedy="write one of these")
-    if (expected == "around 0") != (within is not None and 0 < within < math.inf):
-        raise LabError(f"a mean expected {expected} within {within}",
-                       expected="an equivalence bound above 0 for 'around 0', and for it alone",
+    has_bound = within is not None and 0 < within < math.inf
+    if expected not in get_args(Expected) or has_bound != (expected == "around 0"):
+        raise LabError(f"a mean expected {expected!r} within {within}",
+                       expected="above 0, below 0 or around 0; and for 'around 0', and for it "
+                       "alone, an equivalence bound above 0",
                        remedy="fix within= before looking, from the scale of what is measured")
     if not (math.isfinite(low) and math.isfinite(high)):
         return UNTESTABLE

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.config import data
 from helpers.config.profile import Profile
 from helpers.config.validation import from_table, read_toml
 from helpers.core.errors import LabError
@@ -22,14 +20,6 @@ from helpers.figures.deviations import DeviationFile
 PROFILES = {name: read_toml(PACKAGE / "profiles" / f"{name}.toml")
             for name in ("demo", "mini", "paper")}
 Place = tuple[str | int, ...]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def sources_read_once():
-    """The list of sources is parsed for every profile; here, for thousands of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "read_toml", cache(read_toml))
-        yield
 
 
 def keys(table: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place, Any]]:

@@ -81,11 +81,12 @@ def test_a_profile_names_them_or_has_none(private, monkeypatch):
 def test_maps_alone_do_not_make_a_profile_incomplete(private, monkeypatch):
     profile = open_with(private, monkeypatch, MASKS).profile
     asked = []
-    monkeypatch.setattr(lab, "_prepare_files", lambda profile, name, data: asked.append(name))
+    monkeypatch.setattr(lab, "ensure_available", lambda profile, spec, data: asked.append(spec))
+    monkeypatch.setattr(lab, "read_images", lambda *_: None)
     monkeypatch.setattr(lab, "weights_file", lambda *_, **__: None)
     monkeypatch.setattr(lab, "readout_file", lambda *_, **__: None)
     assert lab.prepare(profile, private) == []
-    assert "region_masks" not in asked and "published_scores" in asked
+    assert profile.region_masks not in asked and profile.published_scores in asked
 
 
 @pytest.mark.parametrize("hemisphere", ["lh", "rh"])
