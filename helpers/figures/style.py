@@ -113,8 +113,8 @@ def add_domains(domains: Iterable[str]) -> None:
     own = [domain for domain in dict.fromkeys(domains) if domain not in COLOURS]
     n_looks = len(FURTHER_DOMAINS)
     for n, domain in enumerate(sorted(own, key=_is_scrambled)):
-        colour, (_, marker, hatch) = (FURTHER_DOMAINS[n % n_looks][0],
-                                      FURTHER_DOMAINS[(n + n // n_looks) % n_looks])
+        colour = FURTHER_DOMAINS[n % n_looks][0]
+        _, marker, hatch = FURTHER_DOMAINS[(n + n // n_looks) % n_looks]
         if _is_scrambled(domain):
             colour, marker, hatch = COLOURS["scrambled"], MARKERS["scrambled"], ""
         COLOURS[domain], MARKERS[domain], HATCHES[domain] = colour, marker, hatch
