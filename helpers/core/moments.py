@@ -97,6 +97,14 @@ class Moments:
         return self.sum_squares / (self.n - 1)
 
 
+def float64_device(device: torch.device | str) -> torch.device | str:
+    """Return where float64 is computed for tensors of a device: there; for Apple's GPUs, the CPU.
+
+    They have no float64, which statistics, Gram matrices and distances need.
+    """
+    return "cpu" if str(device).startswith("mps") else device
+
+
 def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
     r"""Compute Student's t of two groups, unit by unit (equal variances).
 

@@ -13,13 +13,7 @@ import requests
 
 from helpers.core.console import echo, progress
 from helpers.core.errors import LabError
-from helpers.core.paths import (
-    FULL_DISK,
-    atomic_write,
-    disk_full_error,
-    ensure_space,
-    ensure_writable,
-)
+from helpers.core.paths import atomic_write_text, ensure_space, ensure_writable, report_full_disk
 from helpers.core.substitute_files import N_BYTES, describe_substitute
 from helpers.datasets.sources import DownloadSource, full_digest
 
@@ -49,12 +43,8 @@ def download(source: DownloadSource, target: Path, *,
     echo(f"Downloading {source.name} ({source.size}) to {target}\n"
          f"  from: {source.url}\n  terms: {source.licence}"
          + (f"\n  please cite: {source.cite}" if source.cite else ""))
-    try:
+    with report_full_disk(target):
         _download_with_retries(source, part, target, session or requests.Session())
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(target, error) from error
-        raise
     _verify(source, part)
     os.replace(part, target)
     _origin_path(part).unlink(missing_ok=True)
@@ -68,18 +58,17 @@ def _verify(source: DownloadSource, part: Path) -> None:
         return
     with part.open("rb") as file:
         found = describe_substitute(file.read(N_BYTES))
-    if found or source.digest:
-        part.unlink()
-        _origin_path(part).unlink(missing_ok=True)
+    if not found and not source.digest:
+        return
+    part.unlink()
+    _origin_path(part).unlink(missing_ok=True)
     if found:
         raise LabError(f"What {source.url} sends for {source.name} is {found[0]}; it was removed.",
                        expected=source.digest or f"the file itself ({source.size})",
                        remedy=found[1])
-    if source.digest:
-        raise LabError(
-            f"The download of {source.name} has the digest {actual_digest}; it was removed.",
-            expected=source.digest,
-            remedy="run again (the download then starts anew); if it repeats, the file at "
+    raise LabError(f"The download of {source.name} has the digest {actual_digest}; it was removed.",
+                   expected=source.digest,
+                   remedy="run again (the download then starts anew); if it repeats, the file at "
                    f"{source.url} has changed: do not use it")
 
 
@@ -162,8 +151,8 @@ def _origin_path(part: Path) -> Path:
 
 def _write_origin(part: Path, url: str, version: str, total: int) -> None:
     part.unlink(missing_ok=True)  # it belongs to what was there before
-    text = json.dumps({"url": url, "version": version} | ({"total": total} if total else {}))
-    atomic_write(_origin_path(part), lambda temporary: temporary.write_text(text))
+    origin = {"url": url, "version": version} | ({"total": total} if total else {})
+    atomic_write_text(_origin_path(part), json.dumps(origin))
 
 
 def _read_origin(part: Path) -> dict[str, str | int]:

@@ -10,7 +10,6 @@ import requests
 from filelock import FileLock
 
 from helpers.core.console import echo
-from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import ensure_space, ensure_writable
 from helpers.core.stray_files import DESKTOP_FILES, list_visible_files
@@ -19,12 +18,14 @@ from helpers.datasets.download import download
 from helpers.datasets.sources import (
     DownloadSource,
     digest_matches,
+    expected_digest,
     find_folder,
     full_digest,
     is_complete,
     read_record,
     record_path,
     save_record,
+    write_record,
 )
 
 
@@ -40,21 +41,19 @@ def fetch_file(source: DownloadSource, path: Path, *,
     LabError
         As `download`.
     """
-    record = record_path(path)
-    if source.digest is None and record.is_file():
-        source = replace(source, digest=read_record(record))
-    if digest_matches(source, path):
+    digest = expected_digest(source, path)
+    if digest_matches(digest, path):
         return path
     ensure_writable(path.parent)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        if digest_matches(source, path):
+        if digest_matches(digest, path):
             return path
-        if path.is_file() and source.digest:
-            echo(f"{path} differs from its digest {source.digest}; it is downloaded again.")
-        if source.digest or not path.is_file():
-            download(source, path, session=session)
-        if source.digest is None:
-            save_record(record, f"sha256:{file_digest(path)}")
+        if path.is_file() and digest:
+            echo(f"{path} differs from its digest {digest}; it is downloaded again.")
+        if digest or not path.is_file():
+            download(replace(source, digest=digest), path, session=session)
+        if digest is None:
+            write_record(path)
     return path
 
 
@@ -93,7 +92,7 @@ def _fetch_archive(source: DownloadSource, folder: Path, session: requests.Sessi
     """Download an archive, unless it was put there by hand, and unpack it."""
     archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
     by_hand = archive.is_file()
-    if by_hand and source.digest and not digest_matches(source, archive):
+    if by_hand and source.digest and not digest_matches(source.digest, archive):
         raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
                        expected=f"{source.digest}, that of {source.name}",
                        remedy=f"move it away and run again; it is fetched ({source.size}; "

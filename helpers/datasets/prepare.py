@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from helpers.core.cache import key
 from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import FULL_DISK, ROOT, atomic_write, disk_full_error, ensure_writable
+from helpers.core.paths import ROOT, atomic_write_text, ensure_writable, report_full_disk
 from helpers.datasets.sources import ensure_folder, find_folder, load_source
 
 Spec = ImageSetSpec | CohortSpec | FolderSpec
@@ -124,8 +123,9 @@ def _draw(name: str, sizes: SyntheticSpec, folder: Path) -> Path:
             echo(f"Drawing the synthetic data: {name}")
             made.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            _write(writer, folder)
-            atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
+            with report_full_disk(folder):
+                writer(folder)
+            atomic_write_text(made, json.dumps(identity) + "\n")
     return folder
 
 
@@ -139,15 +139,6 @@ def _not_drawn_error(folder: Path) -> LabError:
 def _record(folder: Path) -> Path:
     """Return the file that records what a drawn folder was made from."""
     return folder.with_name(f".{folder.name}.made.json")
-
-
-def _write(writer: Callable[[Path], object], folder: Path) -> None:
-    try:
-        writer(folder)
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(folder, error) from error
-        raise
 
 
 def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:
