@@ -36,13 +36,13 @@ def list_visible_files(folder: Path) -> list[str]:
     """
     names, visited = [], set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        real_root = os.path.realpath(root)
-        folders[:] = [] if real_root in visited else [name for name in folders
-                                                      if not is_stray(name)]
-        if real_root not in visited:
-            names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
-                      if not is_stray(name)]
+        if (real_root := os.path.realpath(root)) in visited:
+            folders.clear()
+            continue
         visited.add(real_root)
+        folders[:] = [name for name in folders if not is_stray(name)]
+        names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
+                  if not is_stray(name)]
     return sorted(names)
 
 

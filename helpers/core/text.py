@@ -219,17 +219,41 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
         cell is empty or spans lines: names the line.
     """
     text = re.sub(r"\Asep=.(?=\n)", "", read_text(path, what), flags=re.IGNORECASE)
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1)
-             if re.search(r'[^\s,;"]', line)]
+    lines = list(enumerate(text.split("\n"), 1))
+    first = next((pair for pair in lines if re.search(r"[^\s,;]", pair[1])), lines[0])
+    names, separator = _column_names(path, *first, columns, optional_columns, header, what)
+    rows = {number: cells for number, line in lines[first[0] if header else 0:]
+            if any(cells := _split_line(path, number, line, separator))}
+    for number, cells in rows.items():
+        if len(cells) < len(names) or any(cells[len(names):]):
+            mark = SEPARATORS[separator]
+            raise LabError(f"{path}, line {number}: {len(cells)} cells: "
+                           f"{separator.join(cells)[:80]!r}",
+                           expected=f"{len(names)} cells, with a {mark} between them",
+                           remedy="add what is missing, or put \"quotes\" around a cell that holds "
+                           f"a {mark}")
+    table = TextTable(path, tuple(rows), {name: [cells[i] for cells in rows.values()]
+                                          for i, name in enumerate(names) if name})
+    for name in columns:
+        if "" in table.columns[name]:
+            raise table.cell_error(name, table.columns[name].index(""),
+                                   f"a value for each of {','.join(columns)}")
+    return table
+
+
+def _column_names(path: Path, number: int, line: str, columns: Sequence[str],
+                  optional_columns: Sequence[str], header: bool, what: str
+                  ) -> tuple[tuple[str, ...], str]:
+    """Return the names of a table's columns, by its first line, and what separates its cells."""
     canonical_names = {name.casefold(): name for name in (*columns, *optional_columns)}
     headers = {}
-    for mark in SEPARATORS:
-        cells = _split_line(path, *(lines[0] if lines else (1, "")), mark)
+    for separator in SEPARATORS:
+        cells = _split_line(path, number, line, separator)
         while cells and not cells[-1]:
             cells.pop()
-        headers[mark] = ([canonical_names.get(cell.casefold(), cell) for cell in cells] if header
-                         else columns if len(cells) == len(columns) else [])
-    matching = {tuple(names): mark for mark, names in headers.items()
+        headers[separator] = ([canonical_names.get(cell.casefold(), cell) for cell in cells]
+                              if header else columns if len(cells) == len(columns) else [])
+    matching = {tuple(names): separator for separator, names in reversed(headers.items())
                 if set(columns) <= set(names)}
     if len(matching) != 1:  # one column needs no separator
         best_header = ", ".join(filter(None, max(headers.values(), key=len)))[:200]
@@ -243,34 +267,14 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
     if duplicated:
         raise LabError(f"{path} has two columns {duplicated[0]!r}", expected="each column once",
                        remedy="remove or rename one of them")
-    lines = lines[1:] if header else lines
-    rows = [_split_row(path, number, line, separator, len(names)) for number, line in lines]
-    table = TextTable(path, tuple(number for number, _ in lines),
-                      {name: [cells[i] for cells in rows] for i, name in enumerate(names) if name})
-    for name in columns:
-        if "" in table.columns[name]:
-            raise table.cell_error(name, table.columns[name].index(""),
-                                   f"a value for each of {','.join(columns)}")
-    return table
-
-
-def _split_row(path: Path, number: int, line: str, separator: str, width: int) -> list[str]:
-    """Return the cells of a line, of which there must be ``width``, or empty ones after them."""
-    cells = _split_line(path, number, line, separator)
-    if len(cells) < width or any(cells[width:]):
-        mark = SEPARATORS[separator]
-        raise LabError(f"{path}, line {number}: {len(cells)} cells: {line[:80]!r}",
-                       expected=f"{width} cells, with a {mark} between them",
-                       remedy="add what is missing, or put \"quotes\" around a cell that holds a "
-                       f"{mark}")
-    return cells[:width]
+    return names, separator
 
 
 def _split_line(path: Path, number: int, line: str, separator: str) -> list[str]:
     """Return the cells of a line, without blanks around them."""
     try:
         (cells,) = csv.reader([f"{line}\n"], delimiter=separator, skipinitialspace=True)
-        if any("\n" in cell for cell in cells):
+        if cells and "\n" in cells[-1]:
             raise csv.Error("a quotation mark that is not closed there")
     except csv.Error as error:
         raise LabError(f"{path}, line {number}: {error}",

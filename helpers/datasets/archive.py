@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from helpers.core.digest import file_digest
@@ -102,12 +103,8 @@ def select_folder(unpacked: Path, *, member: str | None = None,
     LabError
         If there is no such folder.
     """
-    if member is not None:
-        candidates = [unpacked / member]
-    elif holding is not None:
-        candidates = [path.parent for path in sorted(unpacked.rglob(holding))]
-    else:
-        candidates = [unpacked]
+    candidates = ([path.parent for path in sorted(unpacked.rglob(holding))]
+                  if holding and not member else [unpacked / (member or "")])
     if not candidates or not candidates[0].is_dir():
         top = ", ".join(sorted(path.name for path in unpacked.iterdir())[:8])
         raise LabError(f"The archive holds: {top or 'nothing'}.",
@@ -137,35 +134,31 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
         name_match = re.match(pattern, path.name)
         if name_match is None:
             path.unlink()
-            continue
-        if not (name_match[1] or "").strip("."):
+        elif (name_match[1] or "").strip("."):
+            (folder / into / name_match[1]).mkdir(parents=True, exist_ok=True)
+            path.rename(folder / into / name_match[1] / path.name)
+        else:
             raise LabError(f"the file {path.name!r} would go to a folder {name_match[1]!r}",
-                           expected="the name of a folder below",
-                           remedy=UNSAFE_REMEDY)
-        target = folder / into / name_match[1]
-        target.mkdir(parents=True, exist_ok=True)
-        path.rename(target / path.name)
+                           expected="the name of a folder below", remedy=UNSAFE_REMEDY)
 
 
+@dataclass
 class _Budget:
-    """What may still be unpacked from a file that a person has, archives inside included.
+    """What has been unpacked from the file that a person has, archives inside included."""
 
-    Parameters
-    ----------
-    outer : Path
-        The file; archives inside of it are gone after.
-    """
-
-    def __init__(self, outer: Path) -> None:
-        self.outer, self.n_bytes, self.n_members = outer, 0, 0
+    outer: Path
+    n_bytes: int = 0
+    n_members: int = 0
 
     def add(self, archive: Path, folder: Path, sizes: list[int]) -> None:
         """Count some members before they are written; refuse too many, and what does not fit."""
-        limit = max(ALWAYS_BYTES, MAX_GROWTH * self.outer.stat().st_size)
-        self.n_bytes, self.n_members = self.n_bytes + sum(sizes), self.n_members + len(sizes)
+        outer_bytes = self.outer.stat().st_size
+        limit = max(ALWAYS_BYTES, MAX_GROWTH * outer_bytes)
+        self.n_bytes += sum(sizes)
+        self.n_members += len(sizes)
         if self.n_bytes > limit or self.n_members > MAX_MEMBERS:
-            raise LabError(f"{self.outer} ({format_size(self.outer.stat().st_size)}) would unpack "
-                           f"to {self.n_members:,} files, {format_size(self.n_bytes)} or more.",
+            raise LabError(f"{self.outer} ({format_size(outer_bytes)}) would unpack to "
+                           f"{self.n_members:,} files, {format_size(self.n_bytes)} or more.",
                            expected=f"at most {MAX_MEMBERS:,} files, {format_size(limit)}: an "
                            "archive of such a ratio is made to fill disks",
                            remedy=f"{UNSAFE_REMEDY}. If it is genuine, unpack it by hand "
@@ -179,30 +172,29 @@ def _extract(archive: Path, folder: Path, kind: str, budget: _Budget) -> None:
     where = str(archive) if archive == outer else f"{archive.name} in {outer}"
     by_hand = (f"unpack it by hand to {outer.with_suffix('')} (7-Zip can), or pack the same files "
                f"again as a plain {kind} and put that at {outer}")
+    cause = None
     with archive.open("rb") as file:
         head = file.read(N_BYTES)
     if head and (found := describe_substitute(head)):
-        raise LabError(f"{where} is not a whole {kind} archive (it is {found[0]}).",
-                       expected=f"a {kind} archive", remedy=f"{found[1]}; put it at {outer}")
-    detected = next((name for mark, name in MAGIC_BYTES.items() if head.startswith(mark)), kind)
-    if detected != kind:
-        raise LabError(f"{where} is not a whole {kind} archive (it begins like {detected}).",
-                       expected=f"a {kind} archive", remedy=by_hand)
-    try:
-        (_extract_tar if kind == "tar" else _extract_zip)(archive, folder, budget)
-    except LabError:
-        raise
-    except RuntimeError as error:  # zipfile's, of passwords and of compressions that it lacks
-        raise LabError(f"{where} cannot be unpacked by Python: {error}",
-                       expected=f"a {kind} archive without a password, compressed as usual "
-                       "(Deflate)", remedy=by_hand) from error
-    except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
-        if isinstance(error, OSError) and error.errno in (*FULL_DISK, errno.EACCES, errno.EIO):
+        reason, remedy = f"it is {found[0]}", f"{found[1]}; put it at {outer}"
+    elif detected := [name for mark, name in MAGIC_BYTES.items()
+                      if head.startswith(mark) and name != kind]:
+        reason, remedy = f"it begins like {detected[0]}", by_hand
+    else:
+        try:
+            return (_extract_tar if kind == "tar" else _extract_zip)(archive, folder, budget)
+        except LabError:
             raise
-        raise LabError(f"{where} is not a whole {kind} archive ({error or type(error).__name__}).",
-                       expected="the archive as its server sends it",
-                       remedy=f"move {outer} away and run again, or put a whole one there"
-                       ) from error
+        except RuntimeError as error:  # zipfile's, of passwords and of compressions that it lacks
+            cause, reason, remedy = error, f"Python cannot unpack it: {error}", by_hand
+        except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
+            if isinstance(error, OSError) and error.errno in (*FULL_DISK, errno.EACCES, errno.EIO):
+                raise
+            cause, reason = error, str(error) or type(error).__name__
+            remedy = f"move {outer} away and run again, or put a whole one there"
+    raise LabError(f"{where} is not a whole {kind} archive ({reason}).",
+                   expected=f"a {kind} archive as its server sends it, without a password, "
+                   "compressed as usual (Deflate)", remedy=remedy) from cause
 
 
 def _extract_zip(archive: Path, folder: Path, budget: _Budget) -> None:

@@ -58,18 +58,18 @@ def _verify(source: DownloadSource, part: Path) -> None:
         return
     with part.open("rb") as file:
         found = describe_substitute(file.read(N_BYTES))
-    if not found and not source.digest:
+    if found:
+        seen, remedy = f"What {source.url} sends for {source.name} is {found[0]}", found[1]
+    elif source.digest:
+        seen = f"The download of {source.name} has the digest {actual_digest}"
+        remedy = ("run again (the download then starts anew); if it repeats, the file at "
+                  f"{source.url} has changed: do not use it")
+    else:
         return
     part.unlink()
     _origin_path(part).unlink(missing_ok=True)
-    if found:
-        raise LabError(f"What {source.url} sends for {source.name} is {found[0]}; it was removed.",
-                       expected=source.digest or f"the file itself ({source.size})",
-                       remedy=found[1])
-    raise LabError(f"The download of {source.name} has the digest {actual_digest}; it was removed.",
-                   expected=source.digest,
-                   remedy="run again (the download then starts anew); if it repeats, the file at "
-                   f"{source.url} has changed: do not use it")
+    raise LabError(f"{seen}; it was removed.", remedy=remedy,
+                   expected=source.digest or f"the file itself ({source.size})")
 
 
 def _download_with_retries(source: DownloadSource, part: Path, target: Path,
@@ -110,16 +110,16 @@ def _download_once(source: DownloadSource, url: str, part: Path, session: reques
         start, total = _parse_content_range(response)
         if response.status_code == 416 and total == n_present:
             return  # the part was whole already
-        if response.status_code == 416 or (response.status_code == 206 and start != n_present):
+        changed = start and (total != (origin.get("total") or total)
+                             or version not in ("", _version(response)))
+        if changed or response.status_code == 416 or start not in (0, n_present):
             part.unlink(missing_ok=True)  # it does not belong to what is there now: start anew
-            raise requests.ConnectionError("the server does not continue what was begun")
-        response.raise_for_status()
-        if start and (total != origin.get("total", total) or _version(response) != (
-                version or _version(response))):
-            part.unlink(missing_ok=True)
             raise requests.ConnectionError("the file has changed since its download began")
+        response.raise_for_status()
         if not start:
-            _write_origin(part, url, _version(response), total)
+            part.unlink(missing_ok=True)  # it belongs to what was there before
+            origin = {"url": url, "version": _version(response), "total": total}
+            atomic_write_text(_origin_path(part), json.dumps(origin))
         chunks = progress(response.iter_content(CHUNK_BYTES), f"{source.name}, pieces of 0.1 MB",
                           total=-(-(total - start) // CHUNK_BYTES) if total else None)
         with part.open("ab" if start else "wb") as file:
@@ -147,12 +147,6 @@ def _version(response: requests.Response) -> str:
 def _origin_path(part: Path) -> Path:
     """Return where it is noted which version of which file a part belongs to."""
     return part.with_name(f".{part.name}.origin")
-
-
-def _write_origin(part: Path, url: str, version: str, total: int) -> None:
-    part.unlink(missing_ok=True)  # it belongs to what was there before
-    origin = {"url": url, "version": version} | ({"total": total} if total else {})
-    atomic_write_text(_origin_path(part), json.dumps(origin))
 
 
 def _read_origin(part: Path) -> dict[str, str | int]:

@@ -115,20 +115,18 @@ def _unpack(source: DownloadSource, archive: Path, folder: Path) -> None:
         content = select_folder(unpacked, member=source.member, holding=source.holding)
         if source.sorted_by:
             sort_into_folders(content, source.sorted_by, source.sorted_in)
-        n_files = len(list_visible_files(content))
-        if source.files and n_files != source.files:
-            raise LabError(f"{archive} holds {n_files} files.",
-                           expected=f"{source.files} files of {source.name}",
-                           remedy=_changed_content_remedy(source, archive))
-        actual_manifest = folder_manifest(content)
-        if expected and not actual_manifest.startswith(expected):
-            raise LabError(f"The files of {source.name} have the manifest {actual_manifest}.",
-                           expected=expected, remedy=_changed_content_remedy(source, archive)
-                           + f" (recorded in {record} at first)" * (not source.manifest))
+        n_files, manifest = len(list_visible_files(content)), folder_manifest(content)
+        if source.files not in (0, n_files) or not manifest.startswith(expected or ""):
+            raise LabError(f"{archive} holds {n_files} files, whose manifest is {manifest}.",
+                           expected=f"{source.files or 'the'} files of {source.name}"
+                           + (f", {expected} ({'as listed' if source.manifest else record})"
+                              if expected else ""),
+                           remedy=f"move {archive} away and run again; if it repeats, the data at "
+                           f"{source.url} have changed")
         _remove_empty_folder(real_folder)
         os.replace(content, real_folder)
     if expected is None:
-        save_record(record, actual_manifest)
+        save_record(record, manifest)
 
 
 def _remove_empty_folder(folder: Path) -> None:
@@ -144,8 +142,3 @@ def _remove_empty_folder(folder: Path) -> None:
         raise LabError(f"{folder} holds {sorted(path.name for path in folder.iterdir())[:3]}, and "
                        "is to be filled", expected="an empty folder, or none",
                        remedy="move what is in it elsewhere and run again") from error
-
-
-def _changed_content_remedy(source: DownloadSource, archive: Path) -> str:
-    return (f"move {archive} away and run again; if it repeats, the data at {source.url} have "
-            "changed")

@@ -39,13 +39,13 @@ def ensure_available(profile: Profile, spec: Spec, data: Path) -> Path:
         If the user's own files are absent, or others cannot be made.
     """
     folder = locate(profile, spec, data)
-    if spec.source == LOCAL:
+    kind, _, name = spec.source.partition(":")
+    if kind == "fetch":
+        return ensure_folder(load_source(name), folder)
+    if kind == LOCAL:
         if not folder.exists():
             raise absent_error(profile, spec, data)
         return folder
-    kind, name = spec.source.split(":", 1)
-    if kind == "fetch":
-        return ensure_folder(load_source(name), folder)
     if profile.synthetic is None:
         raise LabError(f"source {spec.source!r} in profile {profile.name!r}",
                        expected="a table [synthetic] that gives its size",
@@ -86,8 +86,8 @@ def locate(profile: Profile, spec: Spec, data: Path) -> Path:
 
 def absent_error(profile: Profile, spec: Spec, data: Path) -> LabError:
     """Return the error for files of the user's own that are not where the profile says."""
-    *first, last = map(str, _candidates(profile, spec, data))
-    return LabError(f"nothing at {', nor at '.join([*first, last])} (path = {spec.path!r} in the "
+    candidates = map(str, _candidates(profile, spec, data))
+    return LabError(f"nothing at {', nor at '.join(candidates)} (path = {spec.path!r} in the "
                     f"profile {profile.name!r})", expected="your own files there, or a folder "
                     "that links to them: source = 'local' is neither drawn nor fetched",
                     remedy="correct the key 'path': absolute, or relative to the profile's file or "
