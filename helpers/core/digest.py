@@ -121,20 +121,20 @@ def _modules_and_digests(module_names: Iterable[str], packages: tuple[str, ...],
         if name not in digests:
             digests[name] = ""
             if path := _module_file(name, root):  # else something that a module defines
-                digests[name], imported = _read_module(name, path, path.stat().st_mtime_ns)
+                digests[name], imported = _read_module(name, path, os.stat(path).st_mtime_ns)
                 pending += [other for other in imported if other.split(".")[0] in packages]
     return {name: digest for name, digest in sorted(digests.items()) if digest}
 
 
 @cache
-def _read_module(name: str, path: Path, mtime_ns: int) -> tuple[str, frozenset[str]]:
+def _read_module(name: str, path: str, mtime_ns: int) -> tuple[str, frozenset[str]]:
     """Return the digest of a module's code, and the names of its package and of what it imports.
 
     ``mtime_ns`` lets a file that has changed be read again.
     """
-    tree = _parse(path.read_text(encoding="utf-8"), str(path))
+    tree = _parse(Path(path).read_text(encoding="utf-8"), path)
     parent = name.rpartition(".")[0]
-    package = name if path.name == "__init__.py" else parent
+    package = name if path.endswith("__init__.py") else parent
     return text_digest(_tree_text(tree)), frozenset({parent, *_imported_names(tree, package)})
 
 
@@ -163,10 +163,9 @@ def _imported_names(tree: ast.Module, package: str) -> set[str]:
     return names
 
 
-def _module_file(name: str, root: Path) -> Path | None:
+def _module_file(name: str, root: Path) -> str | None:
     path = os.path.join(root, *name.split("."))
-    return next((Path(candidate) for candidate in (f"{path}/__init__.py", f"{path}.py")
-                 if os.path.isfile(candidate)), None)
+    return next(filter(os.path.isfile, (f"{path}/__init__.py", f"{path}.py")), None)
 
 
 def _tree_text(node: object) -> str:

@@ -45,7 +45,7 @@ class Moments:
 
     @classmethod
     def start(cls, n_groups: int, first: Tensor) -> Moments:
-        """Begin with no image seen; ``first`` (n_units,) tells number and device of the units."""
+        """Begin with no image seen; ``first`` (n_units,) sets number and device of the units."""
         empty = torch.zeros(n_groups, first.numel(), dtype=torch.float64, device=first.device)
         return cls(torch.zeros(n_groups, dtype=torch.int64), empty, empty.clone())
 

@@ -220,17 +220,12 @@ def read_record(record: Path) -> str | None:
     if not record.is_file():
         return None
     digest, *check = record.read_text(encoding="utf-8", errors="replace").split() or [""]
-    if re.fullmatch(DIGEST_PATTERN, digest) and check in ([], [_check_digits(digest)]):
+    if re.fullmatch(DIGEST_PATTERN, digest) and check in ([], [text_digest(digest)[:8]]):
         return digest
     notice(f"The recorded digest {record} is damaged; what is there is recorded again.")
     return None
 
 
 def save_record(path: Path, digest: str) -> None:
-    """Write a recorded digest, with digits by which a damaged one is recognised."""
-    atomic_write_text(path, f"{digest}\n{_check_digits(digest)}\n")
-
-
-def _check_digits(digest: str) -> str:
-    """Return what tells a recorded digest from one in which a bit was flipped."""
-    return text_digest(digest)[:8]
+    """Write a recorded digest, with digits that tell it from one in which a bit was flipped."""
+    atomic_write_text(path, f"{digest}\n{text_digest(digest)[:8]}\n")
