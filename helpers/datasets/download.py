@@ -24,8 +24,7 @@ CHUNK_BYTES = 100_000
 USER_AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
 
 
-def download(source: DownloadSource, target: Path, *,
-             session: requests.Session | None = None) -> Path:
+def download(source: DownloadSource, target: Path) -> Path:
     """Download to ``target``: say what under which terms, resume, verify, rename.
 
     An interrupted download leaves ``<target>.part``, from which the next one goes on.
@@ -44,7 +43,7 @@ def download(source: DownloadSource, target: Path, *,
          f"  from: {source.url}\n  terms: {source.licence}"
          + (f"\n  please cite: {source.cite}" if source.cite else ""))
     with report_full_disk(target):
-        _download_with_retries(source, part, target, session or requests.Session())
+        _download_with_retries(source, part, target)
     _verify(source, part)
     os.replace(part, target)
     _origin_path(part).unlink(missing_ok=True)
@@ -72,10 +71,9 @@ def _verify(source: DownloadSource, part: Path) -> None:
                    expected=source.digest or f"the file itself ({source.size})")
 
 
-def _download_with_retries(source: DownloadSource, part: Path, target: Path,
-                           session: requests.Session) -> None:
+def _download_with_retries(source: DownloadSource, part: Path, target: Path) -> None:
     """Try every address, each several times, until ``part`` is whole."""
-    failures = []
+    session, failures = requests.Session(), []
     for url in source.all_urls:
         for attempt in range(ATTEMPTS):
             time.sleep(BACKOFF_S * (2 ** attempt - 1))

@@ -6,7 +6,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import requests
 from filelock import FileLock
 
 from helpers.core.console import echo
@@ -29,8 +28,7 @@ from helpers.datasets.sources import (
 )
 
 
-def fetch_file(source: DownloadSource, path: Path, *,
-               session: requests.Session | None = None) -> Path:
+def fetch_file(source: DownloadSource, path: Path) -> Path:
     """Make sure that the file is at ``path`` and is the right one; return ``path``.
 
     Without a digest in the source, the digest of the first download is recorded in
@@ -51,14 +49,13 @@ def fetch_file(source: DownloadSource, path: Path, *,
         if path.is_file() and digest:
             echo(f"{path} differs from its digest {digest}; it is downloaded again.")
         if digest or not path.is_file():
-            download(replace(source, digest=digest), path, session=session)
+            download(replace(source, digest=digest), path)
         if digest is None:
             write_record(path)
     return path
 
 
-def fetch_folder(source: DownloadSource, folder: Path, *,
-                 session: requests.Session | None = None) -> Path:
+def fetch_folder(source: DownloadSource, folder: Path) -> Path:
     """Make sure that what a source lists is in ``folder``; return ``folder``.
 
     A source has an archive, files that are downloaded one by one (``parts``), or both. An archive
@@ -82,13 +79,13 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
     ensure_writable(folder.parent)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if not is_complete(source, folder):
-            _fetch_archive(source, folder, session)
+            _fetch_archive(source, folder)
         for path, part in source.part_sources().items():
-            fetch_file(part, folder / path, session=session)
+            fetch_file(part, folder / path)
     return folder
 
 
-def _fetch_archive(source: DownloadSource, folder: Path, session: requests.Session | None) -> None:
+def _fetch_archive(source: DownloadSource, folder: Path) -> None:
     """Download an archive, unless it was put there by hand, and unpack it."""
     archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
     by_hand = archive.is_file()
@@ -99,7 +96,7 @@ def _fetch_archive(source: DownloadSource, folder: Path, session: requests.Sessi
                        f"terms: {source.licence}), or put the right one there")
     if not by_hand:
         ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
-        download(source, archive, session=session)
+        download(source, archive)
     _unpack(source, archive, folder)
     if not by_hand:
         archive.unlink()
