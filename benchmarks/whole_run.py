@@ -22,8 +22,9 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.core.console import echo
-from helpers.core.machine import machine, usable_cores
+from helpers.core.machine import usable_cores
 from helpers.core.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE, ROOT
+from helpers.core.provenance import machine
 
 
 def run(arguments: list[str], folder: Path) -> tuple[int, float, float]:

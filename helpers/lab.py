@@ -26,9 +26,8 @@ from helpers.config.profile import OPTIONAL_SOURCES, Profile, load_profile
 from helpers.core.console import echo
 from helpers.core.digest import code_digest, direct_imports, text_digest
 from helpers.core.errors import LabError, one_of
-from helpers.core.machine import machine
 from helpers.core.paths import ROOT, data_dir
-from helpers.core.provenance import Provenance
+from helpers.core.provenance import Provenance, machine
 from helpers.datasets.prepare import Spec, ensure_available, locate
 from helpers.networks import named_layers
 from helpers.networks.network import Network, load_network, select_device

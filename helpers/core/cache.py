@@ -2,38 +2,32 @@
 
 ``<cache>/<kind>/<name>-<key>.npz`` holds the arrays; a JSON file beside it says from what, with
 which versions and in how many seconds they were made, and the digest that proves them whole.
-
-Processes that need the same list of artefacts share the work with `cooperative_map`: each makes
-what no other is making.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from pandas.api.types import is_numeric_dtype
 
 from helpers.core.console import notice
 from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import atomic_write, cache_dir, ensure_writable
+from helpers.core.paths import atomic_write, atomic_write_text, cache_dir, ensure_writable
 
 Arrays = dict[str, np.ndarray]
-T = TypeVar("T")
-Item = TypeVar("Item")
 
 ABSENT = "absent"
 OWN_DIGEST = "sidecar_sha256"
@@ -59,8 +53,8 @@ def key(**parts: Any) -> str:
     LabError
         For a value of any other type.
     """
-    text = json.dumps(_canonical(parts, "parts"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+    return text_digest(json.dumps(_canonical(parts, "parts"), sort_keys=True,
+                                  separators=(",", ":")))[:16]
 
 
 def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Arrays], *,
@@ -84,7 +78,7 @@ def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Ar
     LabError
         If ``make`` returns something that is not an array of numbers or text, if the folder is
         read-only, or if the disk is full. Nothing half-made stays behind.
-    Busy
+    ArtefactLocked
         Within `raise_if_locked`, if another process is making it.
     """
     for label, value in (("kind", kind), ("name", name)):
@@ -112,10 +106,8 @@ def cached_table(kind: str, name: str, parts: Mapping[str, Any],
     Columns hold numbers or text; text columns must have no gaps.
     """
     def columns() -> Arrays:
-        table = make()
-        text = [label for label in table if not pd.api.types.is_numeric_dtype(table[label])]
-        return {label: np.array(table[label].tolist(), dtype="U" if label in text else None)
-                for label in table}
+        return {label: np.array(column.tolist(), None if is_numeric_dtype(column) else "U")
+                for label, column in make().items()}
 
     arrays = cached(kind, name, parts, columns, folder=folder)
     return pd.DataFrame({label: values.astype(object) if values.dtype.kind == "U" else values
@@ -132,61 +124,13 @@ def raise_if_locked() -> Iterator[None]:
         _WAIT_FOR_LOCK.reset(token)
 
 
-def call_unless_locked(function: Callable[[Item], T], item: Item) -> T | ArtefactLocked:
-    """Return ``function(item)``; what was `ArtefactLocked`, where another process is making an
-    artefact of it."""
-    try:
-        with raise_if_locked():
-            return function(item)
-    except ArtefactLocked as busy:
-        return busy
-
-
-def cooperative_map(function: Callable[[Item], T], items: Iterable[Item], *,
-                    map_function: Callable[[Callable[[Item], T],
-                                            list[Item]], Iterable[T]] = map) -> list[T]:
-    """Return ``[function(item) for item in items]``, sharing the work with other processes.
-
-    Items that another process is working at are postponed. Once all that are left are being made
-    elsewhere, the first of them is waited for, or made here if that process ended without it.
-
-    Parameters
-    ----------
-    function : callable
-        Keeps its result with `cached`, which may call `cached` again for what it needs.
-    items : iterable
-    map_function : callable
-        Maps a function over a list, in order; one that starts processes of its own needs a
-        ``function`` that can be pickled.
-    """
-    items = list(items)
-    done: dict[int, T] = {}
-    remaining = list(range(len(items)))
-    while remaining:
-        results = map_function(partial(call_unless_locked, function),
-                               [items[index] for index in remaining])
-        done |= {index: one for index, one in zip(remaining,
-                                                  results) if not isinstance(one, ArtefactLocked)}
-        postponed = [index for index in remaining if index not in done]
-        if len(postponed) == len(remaining):
-            first = postponed.pop(0)
-            (done[first],) = map_function(function, [items[first]])
-        remaining = postponed
-    return [done[index] for index in range(len(items))]
-
-
-@contextmanager
-def _artefact_lock(path: Path) -> Iterator[None]:
+def _artefact_lock(path: Path) -> AbstractContextManager:
     """Keep other processes from making an artefact; the system lets go if this process dies."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        lock.acquire(timeout=-1 if _WAIT_FOR_LOCK.get() else 0)
+        return FileLock(path.with_name(f".{path.name}.lock")).acquire(
+            timeout=-1 if _WAIT_FOR_LOCK.get() else 0)
     except Timeout as error:
         raise ArtefactLocked(path.name) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _make_artefact(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
@@ -206,32 +150,27 @@ def _make_artefact(path: Path, parts: Mapping[str, Any], make: Callable[[], Arra
         "cpu_seconds": round(cpu_seconds, 3),
         "shapes": {label: [list(array.shape), str(array.dtype)]
                    for label, array in arrays.items()},
-        "bytes": path.stat().st_size,
         "sha256": file_digest(path),
     }
     sidecar[OWN_DIGEST] = _sidecar_digest(sidecar)
     # Last: an artefact counts as complete when its sidecar agrees with it.
-    text = json.dumps(sidecar, indent=1, sort_keys=True) + "\n"
-    atomic_write(_sidecar_path(path),
-                 lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    atomic_write_text(path.with_suffix(".json"),
+                      json.dumps(sidecar, indent=1, sort_keys=True) + "\n")
     return arrays
 
 
 def _describe_damage(path: Path) -> str:
-    """Say what is wrong with an artefact, the cheap checks first; empty where it is whole."""
-    if not path.is_file() or not _sidecar_path(path).is_file():
+    """Say what is wrong with an artefact; empty where it is whole."""
+    sidecar_path = path.with_suffix(".json")
+    if not path.is_file() or not sidecar_path.is_file():
         return ABSENT
     try:
-        sidecar = json.loads(_sidecar_path(path).read_text(encoding="utf-8"))
-        n_bytes, digest = sidecar["bytes"], sidecar["sha256"]
-        own = _sidecar_digest(sidecar)
-        whole = sidecar.get(OWN_DIGEST, own) == own  # earlier versions wrote none
+        sidecar = json.loads(sidecar_path.read_text(encoding="utf-8"))
+        digest, own_digest = sidecar["sha256"], sidecar.pop(OWN_DIGEST)
     except (ValueError, KeyError, TypeError):
-        return f"{_sidecar_path(path).name} cannot be read"
-    if not whole:
-        return f"{_sidecar_path(path).name} is not as it was written"
-    if path.stat().st_size != n_bytes:
-        return f"{path.stat().st_size} bytes instead of {n_bytes}"
+        return f"{sidecar_path.name} cannot be read"
+    if own_digest != _sidecar_digest(sidecar):
+        return f"{sidecar_path.name} is not as it was written"
     return "" if file_digest(path) == digest else "its digest differs from the recorded one"
 
 
@@ -241,13 +180,8 @@ def _read_artefact(path: Path) -> Arrays:
 
 
 def _sidecar_digest(sidecar: Mapping[str, Any]) -> str:
-    """Return the digest of all that a sidecar says, but for this digest."""
-    return text_digest(json.dumps({name: value for name, value in sidecar.items()
-                                   if name != OWN_DIGEST}, sort_keys=True))
-
-
-def _sidecar_path(path: Path) -> Path:
-    return path.with_suffix(".json")
+    """Return the digest of all that a sidecar says, without this digest."""
+    return text_digest(json.dumps(sidecar, sort_keys=True))
 
 
 def _package_versions() -> dict[str, str]:

@@ -28,14 +28,10 @@ def echo(text: str = "") -> None:
 
 def write(text: str) -> None:
     """Write to standard output as it is, at once, as `echo` does."""
-    stream = sys.stdout
     try:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            encoded = text.encode(stream.encoding or "ascii", "replace")
-            stream.write(encoded.decode(stream.encoding or "ascii"))
-        stream.flush()
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
     except (OSError, ValueError, AttributeError):  # full, closed, or there is none at all
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
@@ -68,15 +64,15 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
     total : int, optional
         Length, where ``iterable`` does not know it.
     """
-    return tqdm(iterable, desc=label, total=total, mininterval=0.5, leave=False,
-                disable=_bars_disabled())
+    return _bar(iterable, label, total)
 
 
 def manual_bar(label: str, total: int, *, hidden: bool = False) -> tqdm:
     """Return a bar to be moved by hand; use it as a context."""
-    return tqdm(desc=label, total=total, mininterval=0.5, leave=False,
-                disable=hidden or _bars_disabled())
+    return _bar(None, label, total, hidden)
 
 
-def _bars_disabled() -> bool:
-    return bool(os.environ.get(HEADLESS)) or sys.stderr is None
+def _bar(iterable: Iterable[T] | None, label: str, total: int | None,
+         hidden: bool = False) -> tqdm:
+    return tqdm(iterable, desc=label, total=total, mininterval=0.5, leave=False,
+                disable=hidden or bool(os.environ.get(HEADLESS)) or sys.stderr is None)

@@ -12,23 +12,26 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
 from helpers.core.console import notice, progress
 from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import atomic_write, cache_dir
+from helpers.core.paths import atomic_write_text, cache_dir
 
 MIN_AGE_S = 3.0
 """Seconds: the coarsest clock of a common file system has steps of two."""
 LARGE_BYTES = 2**30
 """Bytes: more are read under a bar, and by one process while others wait for what it finds."""
 
+T = TypeVar("T")
 State = list[int]
 Store = dict[str, list]
 """Name of a file in a folder -> its state, and its digest at the end."""
@@ -50,23 +53,25 @@ def content_digests(paths: Iterable[str | Path]) -> list[str]:
         If a file is absent or cannot be read.
     """
     files = [os.path.abspath(path) for path in paths]
-    states = [_read_state(path) for path in files]
-    known_digests = _lookup_digests(files, states)
-    n_bytes = sum(state[0] for state, digest in zip(states, known_digests) if not digest)
-    with _exclusive_lock() if n_bytes > LARGE_BYTES else nullcontext():
-        if n_bytes > LARGE_BYTES:  # another process may have read them while this one waited
+    states = [_read(path, lambda file: file_state(os.stat(file))) for path in files]
+    digests = _lookup_digests(files, states)
+    n_bytes = sum(state[0] for state, digest in zip(states, digests) if not digest)
+    large = n_bytes > LARGE_BYTES
+    with _exclusive_lock() if large else nullcontext():
+        if large:  # another process may have read them while this one waited
             _loaded_stores.clear()
-            known_digests = _lookup_digests(files, states)
-        unread = [i for i, digest in enumerate(known_digests) if not digest]
-        digests = _iter_digests([files[i] for i in unread], show_progress=n_bytes > LARGE_BYTES)
+            digests = _lookup_digests(files, states)
+        unread = [i for i, digest in enumerate(digests) if not digest]
+        pool = ThreadPoolExecutor()
+        found = pool.map(partial(_read, read=file_digest), [files[i] for i in unread])
         try:
-            for i, digest in zip(unread, digests):
-                known_digests[i] = digest
+            for i, digest in zip(unread, progress(found, "reading data once", len(unread))
+                                 if large else found):
+                digests[i] = digest
         finally:  # what was read before an interruption is kept
-            digests.close()
-            _store_digests({files[i]: [*states[i],
-                                       known_digests[i]] for i in unread if known_digests[i]})
-    return known_digests
+            pool.shutdown(cancel_futures=True)
+            _store_digests({files[i]: [*states[i], digests[i]] for i in unread if digests[i]})
+    return digests
 
 
 def files_digest(paths: Sequence[Path]) -> str:
@@ -75,43 +80,24 @@ def files_digest(paths: Sequence[Path]) -> str:
                              for path, digest in zip(paths, content_digests(paths))]))
 
 
-def _read_state(path: str) -> State:
+def _read(path: str, read: Callable[[str], T]) -> T:
     try:
-        return file_state(os.stat(path))
+        return read(path)
     except OSError as error:
-        raise _unreadable_error(path, error) from error
-
-
-def _read_digest(path: str) -> str:
-    try:
-        return file_digest(path)
-    except OSError as error:
-        raise _unreadable_error(path, error) from error
-
-
-def _unreadable_error(path: str, error: OSError) -> LabError:
-    return LabError(f"{path} cannot be read: {error.strerror or error}",
-                    expected="a file that is there and may be read",
-                    remedy="put it there, or look at its permissions and at the disk; if it is a "
-                    "link, at where it leads")
-
-
-def _iter_digests(files: Sequence[str], *, show_progress: bool) -> Iterator[str]:
-    """Yield the digests of files, several being read at a time."""
-    pool = ThreadPoolExecutor()
-    try:
-        digests = pool.map(_read_digest, files)
-        yield from progress(digests, "reading data once", len(files)) if show_progress else digests
-    finally:
-        pool.shutdown(cancel_futures=True)
+        raise LabError(f"{path} cannot be read: {error.strerror or error}",
+                       expected="a file that is there and may be read",
+                       remedy="put it there, or look at its permissions and at the disk; if it is "
+                       "a link, at where it leads") from error
 
 
 def _lookup_digests(files: Sequence[str], states: Sequence[State]) -> list[str]:
     """Return the digest of every file that was read in the state it is in; empty: it was not."""
-    split_paths = [os.path.split(path) for path in files]
-    stores = {folder: _load_store(folder) for folder in {folder for folder, _ in split_paths}}
-    entries = [stores[folder].get(name, [""]) for folder, name in split_paths]
-    return [entry[-1] if entry[:-1] == state else "" for entry, state in zip(entries, states)]
+    stores = {folder: _load_store(folder) for folder in set(map(os.path.dirname, files))}
+    digests = []
+    for path, state in zip(files, states):
+        *known_state, digest = stores[os.path.dirname(path)].get(os.path.basename(path), [""])
+        digests.append(digest if known_state == state else "")
+    return digests
 
 
 def _store_digests(entries: Store) -> None:
@@ -122,10 +108,9 @@ def _store_digests(entries: Store) -> None:
             folder, name = os.path.split(path)
             changed_stores.setdefault(folder, _load_store(folder))[name] = entry
     for folder, store in changed_stores.items():
-        text = json.dumps({"folder": folder, "files": store, "sha256": _store_digest(store)})
+        content = {"folder": folder, "files": store, "sha256": _store_digest(store)}
         try:
-            atomic_write(_store_path(folder), lambda part, text=text: part.write_text(
-                text, encoding="utf-8"))
+            atomic_write_text(_store_path(folder), json.dumps(content))
         except (LabError, OSError):
             return
 

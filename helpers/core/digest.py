@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -70,29 +69,9 @@ def code_digest(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGE
     LabError
         If a module does not exist or is not valid Python.
     """
-    request = tuple(module_names), packages, root
-    if (known := _digests.get(request)) is None or known[0] != _modification_times(known[0]):
-        files = {name: _module_file(name, root)
-                 for name in import_closure(request[0], packages, root=root)}
-        times = _modification_times(files.values())
-        known = _digests[request] = times, text_digest("\n".join(
-            f"{name} {_digest_and_imports(path)[0]}" for name, path in files.items()
-            if name not in EXCLUDED_MODULES))
-    return known[1]
-
-
-_digests: dict[tuple, tuple[dict[Path, int], str]] = {}
-"""Request -> the files that it read with their times of modification, and the digest: a study asks
-for the same code hundreds of times."""
-
-
-def _modification_times(files: Iterable[Path]) -> dict[Path, int]:
-    """Return when some files were last written, in ns; those that are gone are left out."""
-    times = {}
-    for path in files:
-        with suppress(OSError):
-            times[path] = os.stat(path).st_mtime_ns
-    return times
+    modules = _modules_and_digests(module_names, packages, root)
+    return text_digest("\n".join(f"{name} {digest}" for name, digest in modules.items()
+                                 if name not in EXCLUDED_MODULES))
 
 
 def import_closure(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *,
@@ -106,23 +85,7 @@ def import_closure(module_names: Iterable[str], packages: tuple[str, ...] = PACK
     LabError
         If a module does not exist or is not valid Python.
     """
-    visited: set[str] = set()
-    pending = list(module_names)
-    while pending:
-        name = pending.pop()
-        if name in visited:
-            continue
-        path = _module_file(name, root)
-        if path is None:
-            raise LabError(f"There is no module {name!r} in {root}.",
-                           expected=f"a module of {' or '.join(packages)}, by its full name",
-                           remedy="correct the name, such as 'helpers.selectivity.statistics'")
-        visited.add(name)
-        pending += _parent_packages(name)
-        base = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        pending += _existing_modules(_absolute_names(_digest_and_imports(path)[1], base), packages,
-                                     root)
-    return tuple(sorted(visited))
+    return tuple(_modules_and_digests(module_names, packages, root))
 
 
 def direct_imports(source_text: str, packages: tuple[str, ...] = PACKAGES, *,
@@ -139,23 +102,40 @@ def direct_imports(source_text: str, packages: tuple[str, ...] = PACKAGES, *,
     LabError
         If the text is not valid Python.
     """
-    imports = _list_imports(_parse(source_text, "the script"))
-    return _existing_modules(_absolute_names(imports, ""), packages, root)
+    names = _imported_names(_parse(source_text, "the script"), "")
+    return {name for name in names
+            if name.split(".")[0] in packages and _module_file(name, root) is not None}
 
 
-Import = tuple[int, str, tuple[str, ...]]
-"""Level of a relative import (0: absolute), module, and the names taken from it."""
-
-
-def _digest_and_imports(path: Path) -> tuple[str, tuple[Import, ...]]:
-    return _digest_and_imports_at(path, path.stat().st_mtime_ns)
+def _modules_and_digests(module_names: Iterable[str], packages: tuple[str, ...],
+                         root: Path) -> dict[str, str]:
+    """Return some modules and all that they import, sorted -> the digest of each one's code."""
+    pending, digests = list(module_names), {}
+    for name in pending:
+        if _module_file(name, root) is None:
+            raise LabError(f"There is no module {name!r} in {root}.",
+                           expected=f"a module of {' or '.join(packages)}, by its full name",
+                           remedy="correct the name, such as 'helpers.selectivity.statistics'")
+    while pending:
+        name = pending.pop()
+        if name not in digests:
+            digests[name] = ""
+            if path := _module_file(name, root):  # else something that a module defines
+                digests[name], imported = _read_module(name, path, os.stat(path).st_mtime_ns)
+                pending += [other for other in imported if other.split(".")[0] in packages]
+    return {name: digest for name, digest in sorted(digests.items()) if digest}
 
 
 @cache
-def _digest_and_imports_at(path: Path, mtime_ns: int) -> tuple[str, tuple[Import, ...]]:
-    """Return the digest of a module's code and its imports; ``mtime_ns`` keeps this fresh."""
-    tree = _parse(path.read_text(encoding="utf-8"), str(path))
-    return text_digest(_tree_text(tree)), _list_imports(tree)
+def _read_module(name: str, path: str, mtime_ns: int) -> tuple[str, frozenset[str]]:
+    """Return the digest of a module's code, and the names of its package and of what it imports.
+
+    ``mtime_ns`` lets a file that has changed be read again.
+    """
+    tree = _parse(Path(path).read_text(encoding="utf-8"), path)
+    parent = name.rpartition(".")[0]
+    package = name if path.endswith("__init__.py") else parent
+    return text_digest(_tree_text(tree)), frozenset({parent, *_imported_names(tree, package)})
 
 
 def _parse(source_text: str, where: str) -> ast.Module:
@@ -167,53 +147,25 @@ def _parse(source_text: str, where: str) -> ast.Module:
                        remedy="correct that line") from error
 
 
-def _list_imports(tree: ast.Module) -> tuple[Import, ...]:
-    imports: list[Import] = []
-    for statement in _iter_statements(tree):
-        if isinstance(statement, ast.Import):
-            imports += [(0, alias.name, ()) for alias in statement.names]
-        elif isinstance(statement, ast.ImportFrom):
-            imports.append((statement.level, statement.module or "",
-                            tuple(alias.name for alias in statement.names)))
-    return tuple(imports)
+def _imported_names(tree: ast.Module, package: str) -> set[str]:
+    """Return every dotted name that the imports of a module in ``package`` may mean.
 
-
-def _iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the statements of a module, and those within them; expressions hold none."""
-    pending: list[ast.AST] = [tree]
-    while pending:
-        statement = pending.pop()
-        pending += [inner for field in ("body", "orelse", "finalbody", "handlers", "cases")
-                    for inner in getattr(statement, field, ())]
-        yield statement
-
-
-def _absolute_names(imports: Iterable[Import], base: str) -> set[str]:
-    """Return every dotted name that the imports of a module in package ``base`` may mean."""
+    ``from m import f`` may name a module ``m.f``, or something that ``m`` defines.
+    """
     names: set[str] = set()
-    for level, module, imported_names in imports:
-        if level:
-            parent_parts = base.split(".")[:len(base.split(".")) - level + 1]
-            module = ".".join(part for part in (*parent_parts, module) if part)
-        names |= {module, *(f"{module}.{name}" for name in imported_names)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parent = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            module = ".".join(filter(None, (parent, node.module)))
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
     return names
 
 
-def _existing_modules(names: set[str], packages: tuple[str, ...], root: Path) -> set[str]:
-    """Keep the names that are our modules: ``from m import f`` may name either."""
-    package_names = {name for name in names if name.split(".")[0] in packages}
-    return {name for name in package_names if _module_file(name, root) is not None}
-
-
-def _parent_packages(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:depth]) for depth in range(1, len(parts))]
-
-
-def _module_file(name: str, root: Path) -> Path | None:
+def _module_file(name: str, root: Path) -> str | None:
     path = os.path.join(root, *name.split("."))
-    return next((Path(candidate) for candidate in (f"{path}/__init__.py", f"{path}.py")
-                 if os.path.isfile(candidate)), None)
+    return next(filter(os.path.isfile, (f"{path}/__init__.py", f"{path}.py")), None)
 
 
 def _tree_text(node: object) -> str:

@@ -10,8 +10,16 @@ from helpers.core.errors import LabError
 from helpers.core.statistics import confidence_interval
 
 
-def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact binomial interval of a proportion (Clopper-Pearson); NaN for none.
+def proportion_interval(k: int, n: int, method: str = "beta") -> tuple[float, float]:
+    """Return the 95 % interval of a proportion; NaN for none.
+
+    Parameters
+    ----------
+    k, n : int
+        How many of how many.
+    method : str
+        As of ``statsmodels.stats.proportion.proportion_confint``: "beta" is the exact binomial
+        interval (Clopper-Pearson), "wilson" is Wilson's.
 
     Raises
     ------
@@ -20,10 +28,12 @@ def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, flo
     """
     from statsmodels.stats.proportion import proportion_confint  # late: it loads scipy.stats
 
-    _check_count(k, n)
+    if not 0 <= k <= n:
+        raise LabError(f"{k} of {n}", expected="a count from 0 to the number of all",
+                       remedy="pass how many there are, not a proportion")
     if not n:
         return np.nan, np.nan
-    low, high = proportion_confint(k, n, alpha=1 - level, method="beta")
+    low, high = proportion_confint(k, n, method=method)
     return float(low), float(high)
 
 
@@ -38,24 +48,14 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     LabError
         If a k is no number of things among n.
     """
-    from statsmodels.stats.proportion import proportion_confint  # late: it loads scipy.stats
-
-    _check_count(k, n)
-    _check_count(k_other, n_other)
+    low, high = proportion_interval(k, n, "wilson")
+    low_other, high_other = proportion_interval(k_other, n_other, "wilson")
     if not n or not n_other:
         return np.nan, np.nan, np.nan
     one, other = k / n, k_other / n_other
-    low, high = proportion_confint(k, n, method="wilson")
-    low_other, high_other = proportion_confint(k_other, n_other, method="wilson")
     difference = one - scale * other
     return (difference, float(difference - np.hypot(one - low, scale * (high_other - other))),
             float(difference + np.hypot(high - one, scale * (other - low_other))))
-
-
-def _check_count(k: int, n: int) -> None:
-    if not 0 <= k <= n:
-        raise LabError(f"{k} of {n}", expected="a count from 0 to the number of all",
-                       remedy="pass how many there are, not a proportion")
 
 
 def percentile_interval(resampled: NDArray) -> tuple[NDArray, NDArray]:

@@ -1,4 +1,4 @@
-"""What this machine offers: cores and memory that a process may use, and what its processor can do.
+"""What this machine offers: the cores and the memory that a process may use.
 
 A run of many notebooks divides the cores between them and says in ``LAB_WORKERS`` how many worker
 processes each of them may start.
@@ -7,19 +7,13 @@ processes each of them may start.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from helpers.core.paths import ensure_space, format_size
-
-if TYPE_CHECKING:
-    import torch
 
 WORKERS_VARIABLE = "LAB_WORKERS"
 """Environment variable: set by the runner, for each notebook that it starts."""
@@ -119,24 +113,6 @@ def divide_cores(n_parallel: int, folders: Iterable[Path], memory: Sequence[floa
                             f"{format_size(disk)} expected: LAB_DATA, LAB_CACHE name folders on "
                             "another disk.")
     return n_parallel, warnings
-
-
-def float64_device(device: torch.device | str) -> torch.device | str:
-    """Return where float64 is computed for tensors of a device: there; for Apple's GPUs, the CPU.
-
-    They have no float64, which statistics, Gram matrices and distances need.
-    """
-    return "cpu" if str(device).startswith("mps") else device
-
-
-def machine() -> dict[str, str | int]:
-    """Return what rounding depends on: the chip, the instructions torch uses, its threads."""
-    import torch  # late: asked once per notebook, and the runner must start without it
-
-    cpu_model = torch.cpu.get_capabilities().get("cpu_name") or platform.processor()
-    return {"cpu": cpu_model or platform.machine(), "system": sys.platform,
-            "capability": torch.backends.cpu.get_cpu_capability(),
-            "threads": torch.get_num_threads()}
 
 
 def _read_cgroup(name: str) -> str:

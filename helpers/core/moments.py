@@ -45,7 +45,7 @@ class Moments:
 
     @classmethod
     def start(cls, n_groups: int, first: Tensor) -> Moments:
-        """Begin with no image seen; ``first`` (n_units,) tells number and device of the units."""
+        """Begin with no image seen; ``first`` (n_units,) sets number and device of the units."""
         empty = torch.zeros(n_groups, first.numel(), dtype=torch.float64, device=first.device)
         return cls(torch.zeros(n_groups, dtype=torch.int64), empty, empty.clone())
 
@@ -95,6 +95,14 @@ class Moments:
     def variance(self) -> Tensor:
         """Unbiased variance, float64, shape (n_groups, n_units)."""
         return self.sum_squares / (self.n - 1)
+
+
+def float64_device(device: torch.device | str) -> torch.device | str:
+    """Return where float64 is computed for tensors of a device: there; for Apple's GPUs, the CPU.
+
+    They have no float64, which statistics, Gram matrices and distances need.
+    """
+    return "cpu" if str(device).startswith("mps") else device
 
 
 def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:

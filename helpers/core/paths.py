@@ -9,8 +9,8 @@ import os
 import platform
 import shutil
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from helpers.core.errors import LabError
@@ -23,10 +23,12 @@ DATA_VARIABLE = "LAB_DATA"
 CACHE_VARIABLE = "LAB_CACHE"
 FIGURES_VARIABLE = "LAB_FIGURES"
 
-FULL_DISK = {number for name in ("ENOSPC", "EDQUOT", "EFBIG")
-             if (number := getattr(errno, name, None)) is not None}
-"""Errors of a full disk, an exhausted quota, and a file larger than the file system or the user's
-limit (``ulimit -f``) allows."""
+FULL_DISK = {errno.ENOSPC: "The disk is full",
+             errno.EDQUOT: "Your quota on this disk is exhausted",
+             errno.EFBIG: "The file is larger than this disk or your limit (ulimit -f) allows"}
+"""Errors of the system that more space would prevent -> what they mean."""
+MORE_SPACE = (f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder on a "
+              "larger disk")
 HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 """This machine, in names of temporary files: on a shared disk, process numbers say nothing of
 another machine's processes."""
@@ -67,12 +69,11 @@ def ensure_writable(folder: Path) -> Path:
     # A real file is tried: os.access answers yes to root even on a read-only disk.
     test_file = folder / f".writable-{uuid.uuid4().hex[:12]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        test_file.touch()
-        test_file.unlink()
+        with report_full_disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            test_file.touch()
+            test_file.unlink()
     except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(folder, error) from error
         raise LabError(
             f"Nothing can be written in {folder} ({error.strerror or error}).",
             expected="a folder that exists or can be made, on a disk that is not read-only",
@@ -86,25 +87,23 @@ def ensure_space(folder: Path, n_bytes: int, what: str) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
-        raise LabError(
-            f"The disk of {folder} has {format_size(free)} free.",
-            expected=f"{format_size(n_bytes)} for {what}",
-            remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
-                   "on a larger disk")
+        raise LabError(f"The disk of {folder} has {format_size(free)} free.",
+                       expected=f"{format_size(n_bytes)} for {what}", remedy=MORE_SPACE)
 
 
-def disk_full_error(path: Path, error: OSError) -> LabError:
-    """Return the error to raise when ``path`` could not be written for one of `FULL_DISK`."""
-    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
-    reason = ("The disk is full" if error.errno == errno.ENOSPC
-              else "The file is larger than this disk or your limit (ulimit -f) allows"
-              if error.errno == errno.EFBIG else "Your quota on this disk is exhausted")
-    return LabError(
-        f"{reason}: {path} could not be written "
-        f"({format_size(shutil.disk_usage(folder).free)} free).",
-        expected="enough space for the file; what was there before is untouched",
-        remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
-               "on a larger disk, and run again")
+@contextmanager
+def report_full_disk(path: Path) -> Iterator[None]:
+    """Raise ``LabError`` where ``path`` cannot be written for one of `FULL_DISK`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+        raise LabError(f"{FULL_DISK[error.errno]}: {path} could not be written "
+                       f"({format_size(shutil.disk_usage(folder).free)} free).",
+                       expected="enough space for the file; what was there before is untouched",
+                       remedy=f"{MORE_SPACE}, and run again") from error
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
@@ -128,15 +127,17 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
     temporary = path.with_name(
         f".{path.stem}-{HOST}-{os.getpid()}-{uuid.uuid4().hex[:6]}.part{path.suffix}")
     try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(path, error) from error
-        raise
+        with report_full_disk(path):
+            write(temporary)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def atomic_write_text(path: Path, text: str) -> Path:
+    """Write a text in UTF-8 as `atomic_write` writes a file; return ``path``."""
+    return atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _remove_leftovers(path: Path) -> None:

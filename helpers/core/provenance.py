@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from dataclasses import dataclass, field
 
 
@@ -25,7 +27,7 @@ class Provenance:
         Name of each image set and network that was opened -> first digits of its digest.
         Filled as the notebook opens them.
     machine : dict of str to str or int
-        Chip, instructions, threads (`helpers.core.machine`): what rounding depends on. Recorded
+        Chip, instructions, threads (`machine`): what rounding depends on. Recorded
         with the numbers; neither printed nor compared, since every machine should give the same.
     """
 
@@ -43,3 +45,13 @@ class Provenance:
         """One line for readers and for the stamp on the figure."""
         return (f"profile {self.profile} · {self.data_kind} data · seed {self.seed} · "
                 f"{self.device} · code {self.code}")
+
+
+def machine() -> dict[str, str | int]:
+    """Return what rounding depends on: the chip, the instructions torch uses, its threads."""
+    import torch  # late: asked once per notebook, and the runner must start without it
+
+    cpu_model = torch.cpu.get_capabilities().get("cpu_name") or platform.processor()
+    return {"cpu": cpu_model or platform.machine(), "system": sys.platform,
+            "capability": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads()}

@@ -36,13 +36,13 @@ def list_visible_files(folder: Path) -> list[str]:
     """
     names, visited = [], set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        real_root = os.path.realpath(root)
-        folders[:] = [] if real_root in visited else [name for name in folders
-                                                      if not is_stray(name)]
-        if real_root not in visited:
-            names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
-                      if not is_stray(name)]
+        if (real_root := os.path.realpath(root)) in visited:
+            folders.clear()
+            continue
         visited.add(real_root)
+        folders[:] = [name for name in folders if not is_stray(name)]
+        names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
+                  if not is_stray(name)]
     return sorted(names)
 
 
@@ -81,12 +81,11 @@ def select_by_pattern(paths: Iterable[Path], pattern: re.Pattern[str], what: str
     """
     by_name = {path.name: path for path in paths if not is_stray(path.name)}
     matching = [name for name in sorted(by_name) if pattern.fullmatch(name)]
+    stems = {Path(name).stem for name in matching}
     for name in sorted(by_name.keys() - set(matching)):
-        stem = name.removesuffix(by_name[name].suffix)
-        matching_stems = [original.removesuffix(Path(original).suffix) for original in matching]
-        if not any(stem.startswith(original) and not stem[len(original)].isalnum()
-                   for original in matching_stems if len(stem) > len(original)) \
-                and find_original(name, matching) is None:
+        stem = Path(name).stem
+        goes_on = any(stem[:mark.start()] in stems for mark in re.finditer(r"[\W_]", stem))
+        if not goes_on and find_original(name, matching) is None:
             raise LabError(f"{what} {name} in {by_name[name].parent}",
                            expected=f"names like {example}",
                            remedy="rename it if it belongs there, or move it out of this folder")

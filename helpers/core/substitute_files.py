@@ -11,9 +11,19 @@ from pathlib import Path
 
 from helpers.core.errors import LabError
 
-LFS_HEADER = b"version https://git-lfs.github.com/spec/"
-ANNEX_POINTER = re.compile(rb"/annex/objects/\S+\s*")
-WEB_PAGE = re.compile(rb"<(!doctype\s+html|html|head|body|\?xml|error>)", re.IGNORECASE)
+SUBSTITUTES = (
+    (re.compile(rb"version https://git-lfs\.github\.com/spec/"),
+     "a pointer of Git LFS, not the file itself",
+     "run `git lfs pull` where it was cloned, and copy the file from there"),
+    (re.compile(rb"/annex/objects/\S+\s*\Z"),
+     "a pointer of git-annex, not the file itself",
+     "run `datalad get` or `git annex get` with its name where it was cloned, and copy the file "
+     "from there"),
+    (re.compile(rb"<(!doctype\s+html|html|head|body|\?xml|error>)", re.IGNORECASE),
+     "a web page: {excerpt}",
+     "open its address in a browser: the server may ask for a login, for consent, or to wait; then "
+     "fetch it again"))
+"""How such a file begins, what it is, and what to do."""
 N_BYTES = 512
 """Of a file's beginning, that are looked at."""
 
@@ -42,17 +52,9 @@ def describe_substitute(head: bytes) -> tuple[str, str] | None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
         return "empty", "fetch it again, or copy it again from where it was made"
-    if head.startswith(LFS_HEADER):
-        return ("a pointer of Git LFS, not the file itself",
-                "run `git lfs pull` where it was cloned, and copy the file from there")
-    if ANNEX_POINTER.fullmatch(text):
-        return ("a pointer of git-annex, not the file itself",
-                "run `datalad get` or `git annex get` with its name where it was cloned, and copy "
-                "the file from there")
-    if WEB_PAGE.match(text):
-        return (f"a web page: {excerpt(text)}",
-                "open its address in a browser: the server may ask for a login, for consent, or "
-                "to wait; then fetch it again")
+    for beginning, what, remedy in SUBSTITUTES:
+        if beginning.match(text):
+            return what.format(excerpt=excerpt(text)), remedy
     return None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.core.errors import LabError
-from helpers.core.substitute_files import N_BYTES, describe_substitute
+from helpers.core.substitute_files import substitute_error
 
-BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
-                    (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-                    (codecs.BOM_UTF16_BE, "utf-16"))
-"""First bytes of a file -> its encoding; those of UTF-32 begin like those of UTF-16."""
+BYTE_ORDER_MARKS = {"utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+                    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)}
+"""Encoding -> how a file in it begins; what begins like UTF-32 also begins like UTF-16."""
 UTF8_REMEDY = ("save it as UTF-8 (Excel: 'CSV UTF-8'; Notepad: Save as, encoding UTF-8; or "
                "iconv -f WINDOWS-1252 -t UTF-8, with the encoding it really has)")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
@@ -57,42 +55,35 @@ def read_text(path: Path, what: str = "a text") -> str:
     """
     try:
         content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise LabError(f"no file {path}", expected=what,
-                       remedy="put it there, or correct its path") from error
     except OSError as error:
-        raise LabError(f"{path} cannot be read: {error.strerror or error}",
-                       expected=f"{what}, in a file that you may read",
-                       remedy="check that it is a file, and that you have the right to read it"
-                       ) from error
-    if content and (found := describe_substitute(content[:N_BYTES])):
-        raise LabError(f"{path} cannot be read: it is {found[0]}", expected=what, remedy=found[1])
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
+        raise LabError(f"no file {path}" if isinstance(error, FileNotFoundError) else
+                       f"{path} cannot be read: {error.strerror or error}", expected=what,
+                       remedy="put it there, or correct its path; if it is there, check that it "
+                       "is a file, and that you have the right to read it") from error
+    if content and (substitute := substitute_error(path, what)):
+        raise substitute
+    encoding = next((name for name, marks in BYTE_ORDER_MARKS.items()
+                     if content.startswith(marks)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise _encoding_error(path, content, error) from error
-    text = text.lstrip("\ufeff").rstrip("\x1a").replace("\r\n", "\n").replace("\r", "\n")
+        byte = content[error.start:error.start + 1]
+        seen = (f"the byte 0x{byte.hex()}, which is not UTF-8 (in Windows-1252 it is "
+                f"{byte.decode('cp1252', 'replace')!r})" if encoding == "utf-8" else
+                f"it begins like {encoding.upper()} and is not: {error.reason}")
+        raise _encoding_error(path, content[:error.start].decode(encoding, "replace"), seen,
+                              what) from error
     if "\0" in text:
-        line = text[:text.index("\0")].count("\n") + 1
-        raise LabError(f"{path}, line {line}: a zero byte",
-                       expected=f"{what} in UTF-8, or in UTF-16 with its mark (BOM)",
-                       remedy=f"if it is a text, {UTF8_REMEDY}; if not, put the right file there")
+        raise _encoding_error(path, text[:text.index("\0")], "a zero byte", what)
+    text = re.sub(r"\r\n?", "\n", text.lstrip("\ufeff").rstrip("\x1a"))
     return unicodedata.normalize("NFC", text)
 
 
-def _encoding_error(path: Path, content: bytes, error: UnicodeDecodeError) -> LabError:
-    if error.encoding != "utf-8":
-        return LabError(f"{path} begins like {error.encoding.upper()} and is not: {error.reason}, "
-                        f"byte {error.start + 1} of {len(content)}",
-                        expected="a whole text in UTF-8", remedy=UTF8_REMEDY)
-    before = content[:error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    byte = content[error.start]
-    return LabError(f"{path}, line {before.count(bytes([10])) + 1}: the byte 0x{byte:02x}, which "
-                    f"is not UTF-8 (in Windows-1252 it is "
-                    f"{bytes([byte]).decode('cp1252', 'replace')!r})",
-                    expected="a text in UTF-8, or in UTF-16 with its mark (BOM)",
-                    remedy=UTF8_REMEDY)
+def _encoding_error(path: Path, before: str, seen: str, what: str) -> LabError:
+    line = len(re.findall(r"\r\n?|\n", before)) + 1
+    return LabError(f"{path}, line {line}: {seen}",
+                    expected=f"{what} in UTF-8, or in UTF-16 with its mark (BOM)",
+                    remedy=f"if it is a text, {UTF8_REMEDY}; if not, put the right file there")
 
 
 def normalise_name(name: str) -> str:
@@ -167,18 +158,10 @@ class TextTable:
         LabError
             If a cell is no whole number: names the line.
         """
-        cells = self.columns[name]
-        if empty and "" in cells:
-            cells = [cell or empty for cell in cells]
-        try:
-            values = np.array(list(map(float, cells)))
-        except ValueError:
-            values = np.array(list(map(_parse_number, cells)))
-        # To Python, 1_0 is 10.
-        invalid = np.flatnonzero(~(np.abs(values) <= MAX_WHOLE) | (values != np.round(values))
-                                 | np.array(["_" in cell for cell in cells], bool))
+        values = np.array([_parse_number(cell or empty) for cell in self.columns[name]])
+        invalid = np.flatnonzero(~(np.abs(values) <= MAX_WHOLE) | (values != np.round(values)))
         if len(invalid):
-            raise self._cell_error(name, int(invalid[0]), "a whole number")
+            raise self.cell_error(name, int(invalid[0]), "a whole number")
         return values.astype(np.int64)
 
     def booleans(self, name: str) -> NDArray[np.bool_]:
@@ -191,10 +174,11 @@ class TextTable:
         """
         values = [BOOLEANS.get(cell.lower()) for cell in self.columns[name]]
         if None in values:
-            raise self._cell_error(name, values.index(None), "True or False")
+            raise self.cell_error(name, values.index(None), "True or False")
         return np.array(values, bool)
 
-    def _cell_error(self, name: str, row: int, expected: str) -> LabError:
+    def cell_error(self, name: str, row: int, expected: str) -> LabError:
+        """Return the error to raise about a cell: names the line."""
         cell = self.columns[name][row]
         return LabError(f"{self.path}, line {self.lines[row]}: {name} is "
                         f"{repr(cell) if cell else 'empty'}", expected=expected,
@@ -204,7 +188,7 @@ class TextTable:
 
 def _parse_number(cell: str) -> float:
     try:
-        return float(cell)
+        return float("nan" if "_" in cell else cell)  # to Python, 1_0 is 10
     except ValueError:
         return float("nan")
 
@@ -235,77 +219,65 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
         cell is empty or spans lines: names the line.
     """
     text = re.sub(r"\Asep=.(?=\n)", "", read_text(path, what), flags=re.IGNORECASE)
+    lines = list(enumerate(text.split("\n"), 1))
+    first = next((pair for pair in lines if re.search(r"[^\s,;]", pair[1])), lines[0])
+    names, separator = _column_names(path, *first, columns, optional_columns, header, what)
+    rows = {number: cells for number, line in lines[first[0] if header else 0:]
+            if any(cells := _split_line(path, number, line, separator))}
+    for number, cells in rows.items():
+        if len(cells) < len(names) or any(cells[len(names):]):
+            mark = SEPARATORS[separator]
+            raise LabError(f"{path}, line {number}: {len(cells)} cells: "
+                           f"{separator.join(cells)[:80]!r}",
+                           expected=f"{len(names)} cells, with a {mark} between them",
+                           remedy="add what is missing, or put \"quotes\" around a cell that holds "
+                           f"a {mark}")
+    table = TextTable(path, tuple(rows), {name: [cells[i] for cells in rows.values()]
+                                          for i, name in enumerate(names) if name})
+    for name in columns:
+        if "" in table.columns[name]:
+            raise table.cell_error(name, table.columns[name].index(""),
+                                   f"a value for each of {','.join(columns)}")
+    return table
+
+
+def _column_names(path: Path, number: int, line: str, columns: Sequence[str],
+                  optional_columns: Sequence[str], header: bool, what: str
+                  ) -> tuple[tuple[str, ...], str]:
+    """Return the names of a table's columns, by its first line, and what separates its cells."""
     canonical_names = {name.casefold(): name for name in (*columns, *optional_columns)}
-    headers = [_parse_header(text, mark, columns, canonical_names, header) for mark in SEPARATORS]
-    matching = [pair for pair in zip(SEPARATORS, headers) if set(columns) <= set(pair[1])]
-    if len({tuple(names) for _, names in matching}) != 1:  # one column needs no separator
-        best_header = ", ".join(filter(None, max(headers, key=len)))[:200]
+    headers = {}
+    for separator in SEPARATORS:
+        cells = _split_line(path, number, line, separator)
+        while cells and not cells[-1]:
+            cells.pop()
+        headers[separator] = ([canonical_names.get(cell.casefold(), cell) for cell in cells]
+                              if header else columns if len(cells) == len(columns) else [])
+    matching = {tuple(names): separator for separator, names in reversed(headers.items())
+                if set(columns) <= set(names)}
+    if len(matching) != 1:  # one column needs no separator
+        best_header = ", ".join(filter(None, max(headers.values(), key=len)))[:200]
         raise LabError(f"{path} has the columns {best_header or 'none'}",
                        expected=f"{what}: the columns {','.join(columns)}, with commas (or "
                        "semicolons, or tabs) between them",
                        remedy="correct the line that names the columns" if header else
                        "use this file as it was published")
-    separator, names = matching[0]
+    ((names, separator),) = matching.items()
     duplicated = [name for name in canonical_names.values() if names.count(name) > 1]
     if duplicated:
         raise LabError(f"{path} has two columns {duplicated[0]!r}", expected="each column once",
                        remedy="remove or rename one of them")
-    lines, rows = _parse_rows(path, text, separator, len(names))
-    if header:
-        lines, rows = lines[1:], rows[1:]
-    table = TextTable(path, tuple(lines), {name: list(cells) for name, cells in zip(
-        names, zip(*rows) if rows else [()] * len(names)) if name})
-    for name in columns:
-        if "" in table.columns[name]:
-            row = table.columns[name].index("")
-            raise LabError(f"{path}, line {lines[row]}: {name} is empty",
-                           expected=f"a value for each of {','.join(columns)}",
-                           remedy="fill this cell in, or remove the row")
-    return table
+    return names, separator
 
 
-def _parse_header(text: str, separator: str, columns: Sequence[str],
-                  canonical_names: Mapping[str, str],
-                  header: bool) -> list[str]:
-    """Return the names of a table's columns if this were its separator; none if it is empty."""
-    first = next((line for line in text.split("\n") if line.strip(f"{separator} \t")), "")
+def _split_line(path: Path, number: int, line: str, separator: str) -> list[str]:
+    """Return the cells of a line, without blanks around them."""
     try:
-        cells = [cell.strip() for row in csv.reader([first], delimiter=separator,
-                                                    skipinitialspace=True) for cell in row]
-    except csv.Error:  # a cell that is too long: of no table
-        return []
-    while cells and not cells[-1]:
-        cells.pop()
-    if not header:
-        return list(columns) if len(cells) == len(columns) else []
-    return [canonical_names.get(cell.casefold(), cell) for cell in cells]
-
-
-def _parse_rows(path: Path, text: str, separator: str, width: int
-          ) -> tuple[list[int], list[list[str]]]:
-    """Return line and cells of all rows that hold anything, each with ``width`` cells."""
-    reader = csv.reader(io.StringIO(text.rstrip("\n") + "\n"), delimiter=separator,
-                        skipinitialspace=True)
-    lines, rows, start = [], [], 1
-    try:
-        for row in reader:
-            line, start = start, reader.line_num + 1
-            if start > line + 1 or row and "\n" in row[-1]:
-                raise LabError(f"{path}, line {line}: a quotation mark that is not closed there",
-                               expected="quotes around a whole cell, in one line",
-                               remedy="close or remove the quotation mark")
-            cells = list(map(str.strip, row))
-            if not any(cells):
-                continue
-            if len(cells) != width and (len(cells) < width or any(cells[width:])):
-                raise LabError(
-                    f"{path}, line {line}: {len(cells)} cells: {separator.join(cells)[:80]!r}",
-                    expected=f"{width} cells, with a {SEPARATORS[separator]} between them",
-                    remedy=f"add what is missing, or put \"quotes\" around a cell that holds a "
-                           f"{SEPARATORS[separator]}")
-            lines.append(line)
-            rows.append(cells[:width])
+        (cells,) = csv.reader([f"{line}\n"], delimiter=separator, skipinitialspace=True)
+        if cells and "\n" in cells[-1]:
+            raise csv.Error("a quotation mark that is not closed there")
     except csv.Error as error:
-        raise LabError(f"{path}, line {start}: {error}", expected="a table",
+        raise LabError(f"{path}, line {number}: {error}",
+                       expected="cells in one line, a quotation mark on both sides or on none",
                        remedy="correct this line") from error
-    return lines, rows
+    return [cell.strip() for cell in cells]

@@ -9,25 +9,23 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
 
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import (
     FULL_DISK,
-    disk_full_error,
     ensure_space,
     ensure_writable,
     format_size,
+    report_full_disk,
 )
 from helpers.core.stray_files import is_stray, list_visible_files
 from helpers.core.substitute_files import N_BYTES, describe_substitute
 
-MAX_COMPRESSION_RATIO = 1100
-"""No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
 SUPPORTED_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
                          zipfile.ZIP_LZMA)
 MAX_GROWTH, ALWAYS_BYTES = 100, 2**30
@@ -36,6 +34,7 @@ Images hardly shrink, tables and labels some twenty times; archives made to fill
 thousand times, or, in each other, a million."""
 MAX_MEMBERS = 5_000_000
 """Files of an archive; ImageNet has 1.4 million."""
+UNSAFE_REMEDY = "do not use this archive; get one from its publisher"
 MAGIC_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
                b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd"}
 """How files begin that people take for an archive of another kind."""
@@ -75,20 +74,14 @@ def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
     ensure_writable(folder)
     budget = _Budget(archive)
     try:
-        if kind == "tar":
-            _extract(archive, folder, kind, _extract_tar, budget)
-        else:
-            _extract(archive, folder, "zip", _extract_zip, budget)
-        if kind == "zip-in-zip":
-            for inner in sorted(path for path in folder.rglob("*")
-                                if path.suffix.lower() == ".zip" and path.is_file()):
-                _extract(inner, inner.parent, "zip", _extract_zip, budget)
-                inner.unlink()
-        yield folder
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(folder, error) from error
-        raise
+        with report_full_disk(folder):
+            _extract(archive, folder, kind.removesuffix("-in-zip"), budget)
+            if kind == "zip-in-zip":
+                for inner in sorted(path for path in folder.rglob("*")
+                                    if path.suffix.lower() == ".zip" and path.is_file()):
+                    _extract(inner, inner.parent, "zip", budget)
+                    inner.unlink()
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -110,12 +103,8 @@ def select_folder(unpacked: Path, *, member: str | None = None,
     LabError
         If there is no such folder.
     """
-    if member is not None:
-        candidates = [unpacked / member]
-    elif holding is not None:
-        candidates = [path.parent for path in sorted(unpacked.rglob(holding))]
-    else:
-        candidates = [unpacked]
+    candidates = ([path.parent for path in sorted(unpacked.rglob(holding))]
+                  if holding and not member else [unpacked / (member or "")])
     if not candidates or not candidates[0].is_dir():
         top = ", ".join(sorted(path.name for path in unpacked.iterdir())[:8])
         raise LabError(f"The archive holds: {top or 'nothing'}.",
@@ -145,104 +134,78 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
         name_match = re.match(pattern, path.name)
         if name_match is None:
             path.unlink()
-            continue
-        if not (name_match[1] or "").strip("."):
+        elif (name_match[1] or "").strip("."):
+            (folder / into / name_match[1]).mkdir(parents=True, exist_ok=True)
+            path.rename(folder / into / name_match[1] / path.name)
+        else:
             raise LabError(f"the file {path.name!r} would go to a folder {name_match[1]!r}",
-                           expected="the name of a folder below",
-                           remedy="do not use this archive; get one from its publisher")
-        target = folder / into / name_match[1]
-        target.mkdir(parents=True, exist_ok=True)
-        path.rename(target / path.name)
+                           expected="the name of a folder below", remedy=UNSAFE_REMEDY)
 
 
+@dataclass
 class _Budget:
-    """What may still be unpacked from a file that a person has, archives inside included.
+    """What has been unpacked from the file that a person has, archives inside included."""
 
-    Parameters
-    ----------
-    outer : Path
-        The file; archives inside of it are gone after.
-    """
-
-    def __init__(self, outer: Path) -> None:
-        self.outer, self.n_bytes, self.n_members = outer, 0, 0
+    outer: Path
+    n_bytes: int = 0
+    n_members: int = 0
 
     def add(self, archive: Path, folder: Path, sizes: list[int]) -> None:
         """Count some members before they are written; refuse too many, and what does not fit."""
-        limit = max(ALWAYS_BYTES, MAX_GROWTH * self.outer.stat().st_size)
-        self.n_bytes, self.n_members = self.n_bytes + sum(sizes), self.n_members + len(sizes)
+        outer_bytes = self.outer.stat().st_size
+        limit = max(ALWAYS_BYTES, MAX_GROWTH * outer_bytes)
+        self.n_bytes += sum(sizes)
+        self.n_members += len(sizes)
         if self.n_bytes > limit or self.n_members > MAX_MEMBERS:
-            raise LabError(f"{self.outer} ({format_size(self.outer.stat().st_size)}) would unpack "
-                           f"to {self.n_members:,} files, {format_size(self.n_bytes)} or more.",
+            raise LabError(f"{self.outer} ({format_size(outer_bytes)}) would unpack to "
+                           f"{self.n_members:,} files, {format_size(self.n_bytes)} or more.",
                            expected=f"at most {MAX_MEMBERS:,} files, {format_size(limit)}: an "
                            "archive of such a ratio is made to fill disks",
-                           remedy="do not use this archive; get one from its publisher. If it is "
-                           f"genuine, unpack it by hand to {self.outer.with_suffix('')}")
+                           remedy=f"{UNSAFE_REMEDY}. If it is genuine, unpack it by hand "
+                           f"to {self.outer.with_suffix('')}")
         ensure_space(folder, sum(sizes), archive.name)
 
 
-def _extract(archive: Path, folder: Path, kind: str,
-             extract: Callable[[Path, Path, _Budget], None], budget: _Budget) -> None:
+def _extract(archive: Path, folder: Path, kind: str, budget: _Budget) -> None:
     """Unpack an archive; whatever its bytes make the library raise becomes an error about it."""
     outer = budget.outer
     where = str(archive) if archive == outer else f"{archive.name} in {outer}"
+    by_hand = (f"unpack it by hand to {outer.with_suffix('')} (7-Zip can), or pack the same files "
+               f"again as a plain {kind} and put that at {outer}")
+    cause = None
     with archive.open("rb") as file:
         head = file.read(N_BYTES)
     if head and (found := describe_substitute(head)):
-        raise LabError(f"{where} is not a whole {kind} archive (it is {found[0]}).",
-                       expected=f"a {kind} archive", remedy=f"{found[1]}; put it at {outer}")
-    detected = next((name for mark, name in MAGIC_BYTES.items() if head.startswith(mark)), kind)
-    if detected != kind:
-        raise LabError(f"{where} is not a whole {kind} archive (it begins like {detected}).",
-                       expected=f"a {kind} archive",
-                       remedy=_manual_remedy(outer, kind))
-    try:
-        extract(archive, folder, budget)
-    except LabError:
-        raise
-    except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
-        if isinstance(error, OSError) and error.errno in (*FULL_DISK, errno.EACCES, errno.EIO):
+        reason, remedy = f"it is {found[0]}", f"{found[1]}; put it at {outer}"
+    elif detected := [name for mark, name in MAGIC_BYTES.items()
+                      if head.startswith(mark) and name != kind]:
+        reason, remedy = f"it begins like {detected[0]}", by_hand
+    else:
+        try:
+            return (_extract_tar if kind == "tar" else _extract_zip)(archive, folder, budget)
+        except LabError:
             raise
-        _raise_bad_archive(where, kind, outer, error)
-
-
-def _raise_bad_archive(where: str, kind: str, outer: Path, reason: Exception | str) -> NoReturn:
-    if isinstance(reason, UnsupportedArchive):
-        raise LabError(f"{where} {reason}", expected=f"a {kind} archive without a password, "
-                       "compressed as usual (Deflate)",
-                       remedy=_manual_remedy(outer, kind)) from reason
-    raise LabError(f"{where} is not a whole {kind} archive ({reason or type(reason).__name__}).",
-                   expected="the archive as its server sends it",
-                   remedy=f"move {outer} away and run again, or put a whole one there"
-                   ) from (reason if isinstance(reason, Exception) else None)
-
-
-def _manual_remedy(archive: Path, kind: str) -> str:
-    return (f"unpack it by hand to {archive.with_suffix('')} (7-Zip can), or pack the same files "
-            f"again as a plain {kind} and put that at {archive}")
-
-
-class UnsupportedArchive(Exception):
-    """The archive is whole, as far as one sees, and Python cannot unpack it."""
+        except RuntimeError as error:  # zipfile's, of passwords and of compressions that it lacks
+            cause, reason, remedy = error, f"Python cannot unpack it: {error}", by_hand
+        except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
+            if isinstance(error, OSError) and error.errno in (*FULL_DISK, errno.EACCES, errno.EIO):
+                raise
+            cause, reason = error, str(error) or type(error).__name__
+            remedy = f"move {outer} away and run again, or put a whole one there"
+    raise LabError(f"{where} is not a whole {kind} archive ({reason}).",
+                   expected=f"a {kind} archive as its server sends it, without a password, "
+                   "compressed as usual (Deflate)", remedy=remedy) from cause
 
 
 def _extract_zip(archive: Path, folder: Path, budget: _Budget) -> None:
     with zipfile.ZipFile(archive) as archive_file:
-        members = [item for item in archive_file.infolist()
-                   if not _has_stray_part(PurePosixPath(item.filename).parts)]
+        members = [item for item in archive_file.infolist() if not _is_stray_path(item.filename)]
         for item in members:
-            if item.flag_bits & 0x1:
-                raise UnsupportedArchive(f"is locked with a password ({item.filename})")
             if item.compress_type not in SUPPORTED_COMPRESSION:
                 name = zipfile.compressor_names.get(item.compress_type, item.compress_type)
-                raise UnsupportedArchive(f"is compressed in a way that Python cannot read ({name})")
-            if item.file_size > MAX_COMPRESSION_RATIO * (item.compress_size + 1) and \
-                    item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile(f"impossible size of {item.filename}")
-            _require_inside(item.filename, folder, archive)
+                raise NotImplementedError(f"a compression that it lacks ({name})")
             kind = stat.S_IFMT(item.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _not_a_file_error(item.filename, archive)
+            _check_member(item.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR), folder, archive)
         _refuse_overlaps(members)
         budget.add(archive, folder, [item.file_size for item in members])
         archive_file.extractall(folder, members)
@@ -272,33 +235,28 @@ class _Member(tarfile.TarInfo):
 def _extract_tar(archive: Path, folder: Path, budget: _Budget) -> None:
     """Unpack a plain tar; nothing is written before every member is known to be harmless."""
     with tarfile.open(archive, "r:", tarinfo=_Member) as archive_file, archive.open("rb") as raw:
-        members = [item for item in archive_file.getmembers()
-                   if not _has_stray_part(PurePosixPath(item.name).parts)]
+        members = [item for item in archive_file.getmembers() if not _is_stray_path(item.name)]
         # A damaged header looks like the end to tarfile; the real end is a block of zeros.
         raw.seek(archive_file.offset)
         if raw.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f"no end after {len(members)} members")
         for item in members:
-            _require_inside(item.name, folder, archive)
-            if not (item.isreg() or item.isdir()) or item.issparse():
-                raise _not_a_file_error(item.name, archive)
+            is_plain = (item.isreg() or item.isdir()) and not item.issparse()
+            _check_member(item.name, is_plain, folder, archive)
         budget.add(archive, folder, [item.size for item in members])
         archive_file.extractall(folder, members, filter="data")
 
 
-def _not_a_file_error(name: str, archive: Path) -> LabError:
-    return LabError(f"{archive} holds {name!r}, a link or a device, or a file with holes.",
-                    expected="files and folders alone",
-                    remedy="do not use this archive; get one from its publisher")
+def _is_stray_path(name: str) -> bool:
+    return any(is_stray(part) and part != ".." for part in PurePosixPath(name).parts)
 
 
-def _has_stray_part(parts: tuple[str, ...]) -> bool:
-    return any(is_stray(part) and part != ".." for part in parts)
-
-
-def _require_inside(name: str, folder: Path, archive: Path) -> None:
+def _check_member(name: str, is_plain: bool, folder: Path, archive: Path) -> None:
     root = folder.resolve()
-    if not (root / name).resolve().is_relative_to(root):
-        raise LabError(f"{archive} names the file {name!r}, outside of the folder to unpack into.",
-                       expected="relative names without '..'",
-                       remedy="do not use this archive; get one from its publisher")
+    inside = (root / name).resolve().is_relative_to(root)
+    if not (inside and is_plain):
+        raise LabError(f"{archive} names the file {name!r}, outside of the folder to unpack into."
+                       if not inside else
+                       f"{archive} holds {name!r}, a link or a device, or a file with holes.",
+                       expected="files and folders alone, by relative names without '..'",
+                       remedy=UNSAFE_REMEDY)

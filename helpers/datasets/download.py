@@ -13,13 +13,7 @@ import requests
 
 from helpers.core.console import echo, progress
 from helpers.core.errors import LabError
-from helpers.core.paths import (
-    FULL_DISK,
-    atomic_write,
-    disk_full_error,
-    ensure_space,
-    ensure_writable,
-)
+from helpers.core.paths import atomic_write_text, ensure_space, ensure_writable, report_full_disk
 from helpers.core.substitute_files import N_BYTES, describe_substitute
 from helpers.datasets.sources import DownloadSource, full_digest
 
@@ -30,8 +24,7 @@ CHUNK_BYTES = 100_000
 USER_AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
 
 
-def download(source: DownloadSource, target: Path, *,
-             session: requests.Session | None = None) -> Path:
+def download(source: DownloadSource, target: Path) -> Path:
     """Download to ``target``: say what under which terms, resume, verify, rename.
 
     An interrupted download leaves ``<target>.part``, from which the next one goes on.
@@ -49,12 +42,8 @@ def download(source: DownloadSource, target: Path, *,
     echo(f"Downloading {source.name} ({source.size}) to {target}\n"
          f"  from: {source.url}\n  terms: {source.licence}"
          + (f"\n  please cite: {source.cite}" if source.cite else ""))
-    try:
-        _download_with_retries(source, part, target, session or requests.Session())
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(target, error) from error
-        raise
+    with report_full_disk(target):
+        _download_with_retries(source, part, target)
     _verify(source, part)
     os.replace(part, target)
     _origin_path(part).unlink(missing_ok=True)
@@ -68,25 +57,23 @@ def _verify(source: DownloadSource, part: Path) -> None:
         return
     with part.open("rb") as file:
         found = describe_substitute(file.read(N_BYTES))
-    if found or source.digest:
-        part.unlink()
-        _origin_path(part).unlink(missing_ok=True)
     if found:
-        raise LabError(f"What {source.url} sends for {source.name} is {found[0]}; it was removed.",
-                       expected=source.digest or f"the file itself ({source.size})",
-                       remedy=found[1])
-    if source.digest:
-        raise LabError(
-            f"The download of {source.name} has the digest {actual_digest}; it was removed.",
-            expected=source.digest,
-            remedy="run again (the download then starts anew); if it repeats, the file at "
-                   f"{source.url} has changed: do not use it")
+        seen, remedy = f"What {source.url} sends for {source.name} is {found[0]}", found[1]
+    elif source.digest:
+        seen = f"The download of {source.name} has the digest {actual_digest}"
+        remedy = ("run again (the download then starts anew); if it repeats, the file at "
+                  f"{source.url} has changed: do not use it")
+    else:
+        return
+    part.unlink()
+    _origin_path(part).unlink(missing_ok=True)
+    raise LabError(f"{seen}; it was removed.", remedy=remedy,
+                   expected=source.digest or f"the file itself ({source.size})")
 
 
-def _download_with_retries(source: DownloadSource, part: Path, target: Path,
-                           session: requests.Session) -> None:
+def _download_with_retries(source: DownloadSource, part: Path, target: Path) -> None:
     """Try every address, each several times, until ``part`` is whole."""
-    failures = []
+    session, failures = requests.Session(), []
     for url in source.all_urls:
         for attempt in range(ATTEMPTS):
             time.sleep(BACKOFF_S * (2 ** attempt - 1))
@@ -121,16 +108,16 @@ def _download_once(source: DownloadSource, url: str, part: Path, session: reques
         start, total = _parse_content_range(response)
         if response.status_code == 416 and total == n_present:
             return  # the part was whole already
-        if response.status_code == 416 or (response.status_code == 206 and start != n_present):
+        changed = start and (total != (origin.get("total") or total)
+                             or version not in ("", _version(response)))
+        if changed or response.status_code == 416 or start not in (0, n_present):
             part.unlink(missing_ok=True)  # it does not belong to what is there now: start anew
-            raise requests.ConnectionError("the server does not continue what was begun")
-        response.raise_for_status()
-        if start and (total != origin.get("total", total) or _version(response) != (
-                version or _version(response))):
-            part.unlink(missing_ok=True)
             raise requests.ConnectionError("the file has changed since its download began")
+        response.raise_for_status()
         if not start:
-            _write_origin(part, url, _version(response), total)
+            part.unlink(missing_ok=True)  # it belongs to what was there before
+            origin = {"url": url, "version": _version(response), "total": total}
+            atomic_write_text(_origin_path(part), json.dumps(origin))
         chunks = progress(response.iter_content(CHUNK_BYTES), f"{source.name}, pieces of 0.1 MB",
                           total=-(-(total - start) // CHUNK_BYTES) if total else None)
         with part.open("ab" if start else "wb") as file:
@@ -158,12 +145,6 @@ def _version(response: requests.Response) -> str:
 def _origin_path(part: Path) -> Path:
     """Return where it is noted which version of which file a part belongs to."""
     return part.with_name(f".{part.name}.origin")
-
-
-def _write_origin(part: Path, url: str, version: str, total: int) -> None:
-    part.unlink(missing_ok=True)  # it belongs to what was there before
-    text = json.dumps({"url": url, "version": version} | ({"total": total} if total else {}))
-    atomic_write(_origin_path(part), lambda temporary: temporary.write_text(text))
 
 
 def _read_origin(part: Path) -> dict[str, str | int]:

@@ -6,11 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import requests
 from filelock import FileLock
 
 from helpers.core.console import echo
-from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import ensure_space, ensure_writable
 from helpers.core.stray_files import DESKTOP_FILES, list_visible_files
@@ -19,17 +17,18 @@ from helpers.datasets.download import download
 from helpers.datasets.sources import (
     DownloadSource,
     digest_matches,
+    expected_digest,
     find_folder,
     full_digest,
     is_complete,
     read_record,
     record_path,
     save_record,
+    write_record,
 )
 
 
-def fetch_file(source: DownloadSource, path: Path, *,
-               session: requests.Session | None = None) -> Path:
+def fetch_file(source: DownloadSource, path: Path) -> Path:
     """Make sure that the file is at ``path`` and is the right one; return ``path``.
 
     Without a digest in the source, the digest of the first download is recorded in
@@ -40,26 +39,23 @@ def fetch_file(source: DownloadSource, path: Path, *,
     LabError
         As `download`.
     """
-    record = record_path(path)
-    if source.digest is None and record.is_file():
-        source = replace(source, digest=read_record(record))
-    if digest_matches(source, path):
+    digest = expected_digest(source, path)
+    if digest_matches(digest, path):
         return path
     ensure_writable(path.parent)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        if digest_matches(source, path):
+        if digest_matches(digest, path):
             return path
-        if path.is_file() and source.digest:
-            echo(f"{path} differs from its digest {source.digest}; it is downloaded again.")
-        if source.digest or not path.is_file():
-            download(source, path, session=session)
-        if source.digest is None:
-            save_record(record, f"sha256:{file_digest(path)}")
+        if path.is_file() and digest:
+            echo(f"{path} differs from its digest {digest}; it is downloaded again.")
+        if digest or not path.is_file():
+            download(replace(source, digest=digest), path)
+        if digest is None:
+            write_record(path)
     return path
 
 
-def fetch_folder(source: DownloadSource, folder: Path, *,
-                 session: requests.Session | None = None) -> Path:
+def fetch_folder(source: DownloadSource, folder: Path) -> Path:
     """Make sure that what a source lists is in ``folder``; return ``folder``.
 
     A source has an archive, files that are downloaded one by one (``parts``), or both. An archive
@@ -83,24 +79,24 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
     ensure_writable(folder.parent)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if not is_complete(source, folder):
-            _fetch_archive(source, folder, session)
+            _fetch_archive(source, folder)
         for path, part in source.part_sources().items():
-            fetch_file(part, folder / path, session=session)
+            fetch_file(part, folder / path)
     return folder
 
 
-def _fetch_archive(source: DownloadSource, folder: Path, session: requests.Session | None) -> None:
+def _fetch_archive(source: DownloadSource, folder: Path) -> None:
     """Download an archive, unless it was put there by hand, and unpack it."""
     archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
     by_hand = archive.is_file()
-    if by_hand and source.digest and not digest_matches(source, archive):
+    if by_hand and source.digest and not digest_matches(source.digest, archive):
         raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
                        expected=f"{source.digest}, that of {source.name}",
                        remedy=f"move it away and run again; it is fetched ({source.size}; "
                        f"terms: {source.licence}), or put the right one there")
     if not by_hand:
         ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
-        download(source, archive, session=session)
+        download(source, archive)
     _unpack(source, archive, folder)
     if not by_hand:
         archive.unlink()
@@ -116,20 +112,18 @@ def _unpack(source: DownloadSource, archive: Path, folder: Path) -> None:
         content = select_folder(unpacked, member=source.member, holding=source.holding)
         if source.sorted_by:
             sort_into_folders(content, source.sorted_by, source.sorted_in)
-        n_files = len(list_visible_files(content))
-        if source.files and n_files != source.files:
-            raise LabError(f"{archive} holds {n_files} files.",
-                           expected=f"{source.files} files of {source.name}",
-                           remedy=_changed_content_remedy(source, archive))
-        actual_manifest = folder_manifest(content)
-        if expected and not actual_manifest.startswith(expected):
-            raise LabError(f"The files of {source.name} have the manifest {actual_manifest}.",
-                           expected=expected, remedy=_changed_content_remedy(source, archive)
-                           + f" (recorded in {record} at first)" * (not source.manifest))
+        n_files, manifest = len(list_visible_files(content)), folder_manifest(content)
+        if source.files not in (0, n_files) or not manifest.startswith(expected or ""):
+            raise LabError(f"{archive} holds {n_files} files, whose manifest is {manifest}.",
+                           expected=f"{source.files or 'the'} files of {source.name}"
+                           + (f", {expected} ({'as listed' if source.manifest else record})"
+                              if expected else ""),
+                           remedy=f"move {archive} away and run again; if it repeats, the data at "
+                           f"{source.url} have changed")
         _remove_empty_folder(real_folder)
         os.replace(content, real_folder)
     if expected is None:
-        save_record(record, actual_manifest)
+        save_record(record, manifest)
 
 
 def _remove_empty_folder(folder: Path) -> None:
@@ -145,8 +139,3 @@ def _remove_empty_folder(folder: Path) -> None:
         raise LabError(f"{folder} holds {sorted(path.name for path in folder.iterdir())[:3]}, and "
                        "is to be filled", expected="an empty folder, or none",
                        remedy="move what is in it elsewhere and run again") from error
-
-
-def _changed_content_remedy(source: DownloadSource, archive: Path) -> str:
-    return (f"move {archive} away and run again; if it repeats, the data at {source.url} have "
-            "changed")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from helpers.core.cache import key
 from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import FULL_DISK, ROOT, atomic_write, disk_full_error, ensure_writable
+from helpers.core.paths import ROOT, atomic_write_text, ensure_writable, report_full_disk
 from helpers.datasets.sources import ensure_folder, find_folder, load_source
 
 Spec = ImageSetSpec | CohortSpec | FolderSpec
@@ -40,13 +39,13 @@ def ensure_available(profile: Profile, spec: Spec, data: Path) -> Path:
         If the user's own files are absent, or others cannot be made.
     """
     folder = locate(profile, spec, data)
-    if spec.source == LOCAL:
+    kind, _, name = spec.source.partition(":")
+    if kind == "fetch":
+        return ensure_folder(load_source(name), folder)
+    if kind == LOCAL:
         if not folder.exists():
             raise absent_error(profile, spec, data)
         return folder
-    kind, name = spec.source.split(":", 1)
-    if kind == "fetch":
-        return ensure_folder(load_source(name), folder)
     if profile.synthetic is None:
         raise LabError(f"source {spec.source!r} in profile {profile.name!r}",
                        expected="a table [synthetic] that gives its size",
@@ -87,8 +86,8 @@ def locate(profile: Profile, spec: Spec, data: Path) -> Path:
 
 def absent_error(profile: Profile, spec: Spec, data: Path) -> LabError:
     """Return the error for files of the user's own that are not where the profile says."""
-    *first, last = map(str, _candidates(profile, spec, data))
-    return LabError(f"nothing at {', nor at '.join([*first, last])} (path = {spec.path!r} in the "
+    candidates = map(str, _candidates(profile, spec, data))
+    return LabError(f"nothing at {', nor at '.join(candidates)} (path = {spec.path!r} in the "
                     f"profile {profile.name!r})", expected="your own files there, or a folder "
                     "that links to them: source = 'local' is neither drawn nor fetched",
                     remedy="correct the key 'path': absolute, or relative to the profile's file or "
@@ -124,8 +123,9 @@ def _draw(name: str, sizes: SyntheticSpec, folder: Path) -> Path:
             echo(f"Drawing the synthetic data: {name}")
             made.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            _write(writer, folder)
-            atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
+            with report_full_disk(folder):
+                writer(folder)
+            atomic_write_text(made, json.dumps(identity) + "\n")
     return folder
 
 
@@ -139,15 +139,6 @@ def _not_drawn_error(folder: Path) -> LabError:
 def _record(folder: Path) -> Path:
     """Return the file that records what a drawn folder was made from."""
     return folder.with_name(f".{folder.name}.made.json")
-
-
-def _write(writer: Callable[[Path], object], folder: Path) -> None:
-    try:
-        writer(folder)
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            raise disk_full_error(folder, error) from error
-        raise
 
 
 def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -19,7 +18,7 @@ from helpers.core.console import notice
 from helpers.core.content_digests import content_digests
 from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError, one_of
-from helpers.core.paths import atomic_write, format_size
+from helpers.core.paths import atomic_write_text, format_size
 from helpers.core.stray_files import is_stray, list_visible_files
 
 SOURCES = Path(__file__).with_name("sources.toml")
@@ -120,8 +119,7 @@ def load_source(name: str, path: Path = SOURCES) -> DownloadSource:
 
 def ensure_file(source: DownloadSource, path: Path) -> Path:
     """Return ``path`` with the right file there, fetched where it is not (`fetch_file`)."""
-    digest = source.digest or read_record(record_path(path))
-    if digest and digest_matches(replace(source, digest=digest), path):
+    if digest_matches(expected_digest(source, path), path):
         return path
     return importlib.import_module(FETCH).fetch_file(source, path)
 
@@ -134,9 +132,8 @@ def ensure_folder(source: DownloadSource, folder: Path) -> Path:
 
 def find_file(source: DownloadSource, path: Path) -> Path | None:
     """Return ``path`` if `fetch_file` would use the file that is there; None if it would fetch."""
-    digest = source.digest or read_record(record_path(path))
-    right = path.is_file() if digest is None else digest_matches(replace(source, digest=digest),
-                                                                  path)
+    digest = expected_digest(source, path)
+    right = path.is_file() if digest is None else digest_matches(digest, path)
     return path if right else None
 
 
@@ -148,7 +145,9 @@ def find_folder(source: DownloadSource, folder: Path) -> Path | None:
     LabError
         If there are too few or too many files.
     """
-    return folder if is_complete(source, folder) and _parts_match(source, folder) else None
+    right = is_complete(source, folder) and all(digest_matches(part.digest, folder / part.path)
+                                                for part in source.parts)
+    return folder if right else None
 
 
 def full_digest(digest: str, path: Path) -> str:
@@ -157,15 +156,15 @@ def full_digest(digest: str, path: Path) -> str:
     return f"{algorithm}:{file_digest(path, algorithm)}"
 
 
-def digest_matches(source: DownloadSource, path: Path) -> bool:
-    """Tell whether a file is there with the digest that the source states."""
-    return (source.digest is not None and path.is_file()
-            and full_digest(source.digest, path).startswith(source.digest))
+def digest_matches(digest: str | None, path: Path) -> bool:
+    """Tell whether a file is there with this digest (or one that begins so); not without one."""
+    return (digest is not None and path.is_file()
+            and full_digest(digest, path).startswith(digest))
 
 
-def _parts_match(source: DownloadSource, folder: Path) -> bool:
-    return all(digest_matches(part, folder / path)
-               for path, part in source.part_sources().items())
+def expected_digest(source: DownloadSource, path: Path) -> str | None:
+    """Return the digest that a source states, else the one recorded of the file at ``path``."""
+    return source.digest or read_record(record_path(path))
 
 
 def is_complete(source: DownloadSource, folder: Path) -> bool:
@@ -221,18 +220,12 @@ def read_record(record: Path) -> str | None:
     if not record.is_file():
         return None
     digest, *check = record.read_text(encoding="utf-8", errors="replace").split() or [""]
-    if re.fullmatch(DIGEST_PATTERN, digest) and check in ([], [_check_digits(digest)]):
+    if re.fullmatch(DIGEST_PATTERN, digest) and check in ([], [text_digest(digest)[:8]]):
         return digest
     notice(f"The recorded digest {record} is damaged; what is there is recorded again.")
     return None
 
 
 def save_record(path: Path, digest: str) -> None:
-    """Write a recorded digest, with digits by which a damaged one is recognised."""
-    text = f"{digest}\n{_check_digits(digest)}\n"
-    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _check_digits(digest: str) -> str:
-    """Return what tells a recorded digest from one in which a bit was flipped."""
-    return text_digest(digest)[:8]
+    """Write a recorded digest, with digits that tell it from one in which a bit was flipped."""
+    atomic_write_text(path, f"{digest}\n{text_digest(digest)[:8]}\n")

@@ -11,9 +11,10 @@ from typing import TypeVar
 import torch
 from joblib import Parallel, delayed
 
-from helpers.core.cache import cooperative_map, key
+from helpers.core.cache import key
 from helpers.core.cluster import dask_cluster
 from helpers.core.console import echo, progress
+from helpers.core.cooperative_map import cooperative_map
 from helpers.core.machine import count_workers
 from helpers.core.paths import cache_dir, ensure_space, ensure_writable, format_size
 from helpers.finetuning.conditions import add_head, count_head_inputs

@@ -22,7 +22,7 @@ from scipy.linalg.lapack import dposv
 from torch import Tensor
 
 from helpers.core.errors import LabError
-from helpers.core.machine import float64_device
+from helpers.core.moments import float64_device
 from helpers.rsa.dissimilarity import pearson_r
 
 ALPHAS = tuple(10.0**k for k in range(-1, 8))

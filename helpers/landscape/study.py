@@ -22,7 +22,7 @@ from torchvision.transforms import InterpolationMode, functional
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
 from helpers.core.digest import code_digest, defining_modules, text_digest
-from helpers.core.machine import float64_device
+from helpers.core.moments import float64_device
 from helpers.core.paths import cache_dir, ensure_writable
 from helpers.finetuning.data import decode_images
 from helpers.finetuning.evaluate import get_backbone, load_model

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError, one_of
-from helpers.core.machine import float64_device
+from helpers.core.moments import float64_device
 from helpers.networks.channel_axes import call_name, channel_axes
 
 OutputCallback = Callable[[str, Tensor], Tensor | None]

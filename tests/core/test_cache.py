@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
 from helpers.core import cache, paths
-from helpers.core.cache import ArtefactLocked, cached, cooperative_map, key, raise_if_locked
+from helpers.core.cache import ArtefactLocked, cached, key, raise_if_locked
+from helpers.core.cooperative_map import cooperative_map
 from helpers.core.errors import LabError
 
 ARRAYS = {"t_values": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "bc"])}
@@ -142,7 +143,7 @@ def flip(path):
 
 
 @pytest.mark.parametrize(("suffix", "damage", "flaw"), [
-    (".npz", truncate, "bytes instead of"), (".npz", flip, "digest differs"),
+    (".npz", truncate, "digest differs"), (".npz", flip, "digest differs"),
     (".json", truncate, "cannot be read"),
     (".json", lambda path: path.write_text("[]"), "cannot be read"),
 ])
@@ -351,15 +352,9 @@ def test_a_changed_bit_in_a_sidecar_is_noticed_whatever_it_says(tmp_path, capsys
     make = Maker()
     ask(tmp_path, make)
     sidecar = next(tmp_path.rglob("*.json"))
-    text = sidecar.read_text()
-    sidecar.write_text(text.replace('"seed": 0', '"seed": 1'))
+    sidecar.write_text(sidecar.read_text().replace('"seed": 0', '"seed": 1'))
     assert_same(ask(tmp_path, make))
     assert make.calls == 2 and "is not as it was written" in capsys.readouterr().out
-    content = json.loads(text)
-    del content[cache.OWN_DIGEST]  # as an earlier version wrote it
-    sidecar.write_text(json.dumps(content))
-    ask(tmp_path, make)
-    assert make.calls == 2
 
 
 def test_under_the_runner_damage_stands_in_its_log(tmp_path, capsys, monkeypatch):

@@ -60,11 +60,10 @@ def test_ties_count_and_an_undefined_statistic_has_no_p_value():
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 7), (3, 7), (7, 7), (40, 90)])
-@pytest.mark.parametrize("level", [0.8, 0.95])
-def test_a_proportion_has_the_limits_at_which_a_test_would_just_reject_it(k, n, level):
-    low, high = proportion_interval(k, n, level)
-    assert low == 0 if k == 0 else stats.binom.sf(k - 1, n, low) == pytest.approx((1 - level) / 2)
-    assert high == 1 if k == n else stats.binom.cdf(k, n, high) == pytest.approx((1 - level) / 2)
+def test_a_proportion_has_the_limits_at_which_a_test_would_just_reject_it(k, n):
+    low, high = proportion_interval(k, n)
+    assert low == 0 if k == 0 else stats.binom.sf(k - 1, n, low) == pytest.approx(0.025)
+    assert high == 1 if k == n else stats.binom.cdf(k, n, high) == pytest.approx(0.025)
 
 
 def test_a_difference_of_proportions_is_newcombes_example_by_hand():

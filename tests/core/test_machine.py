@@ -15,6 +15,7 @@ from helpers.core.errors import LabError
 from helpers.core.machine import count_workers, free_memory, usable_cores
 from helpers.core.paths import ROOT
 from helpers.core.provenance import Provenance
+from helpers.core.provenance import machine as describe_machine
 from helpers.runner.comparison import compare_numbers
 
 GB = 10**9
@@ -76,7 +77,7 @@ print(before, peak_memory())"""
 
 
 def test_the_machine_says_what_rounding_depends_on():
-    said = machine.machine()
+    said = describe_machine()
     assert said["cpu"] and said["threads"] >= 1
     assert said["capability"] == torch.backends.cpu.get_cpu_capability()
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from helpers.core.errors import LabError
-from helpers.core.machine import float64_device
+from helpers.core.moments import float64_device
 from helpers.core.paths import ROOT
 from helpers.networks import activations
 from helpers.networks.activations import count_units, extract_activations, stream_activations
