@@ -40,8 +40,7 @@ from helpers.networks.named_layers import (
     networks_without_readout,
 )
 from helpers.networks.network import Network, load_network, select_device
-from helpers.networks.own_networks import OwnEntries
-from helpers.networks.registry import NetworkEntry, get_entry, seed_names
+from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.folders import subfolders
