@@ -66,18 +66,15 @@ def find_builder(architecture: str, folder: str = "") -> Callable[[Mapping[str, 
     return partial(module.build, model)
 
 
-def builder_digest(architecture: str, folder: str = "") -> str:
-    """Digest the code that builds an architecture; of a user's function, see `own_digest`."""
-    if folder:
-        return own_digest(architecture, folder)
+def builder_digest(architecture: str) -> str:
+    """Digest the code that builds an architecture; nothing for a user's function."""
     module = BUILDERS.get(architecture.partition(":")[0])
     return code_digest([module]) if module else ""
 
 
 def own_digest(architecture: str, folder: str) -> str:
-    """Digest the code of a user's function; empty for an architecture without ``folder``."""
-    return importlib.import_module(OWN_FUNCTION).find_function(
-        architecture, folder).digest if folder else ""
+    """Digest the code of a user's function; see `helpers.networks.own_function.OwnFunction`."""
+    return importlib.import_module(OWN_FUNCTION).find_function(architecture, folder).digest
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class ClipModel:
         batch_rows = [range(start, min(start + batch_size, len(stimuli)))
                       for start in range(0, len(stimuli), batch_size)]
         batches = progress(stimuli.batches(batch_rows, self.image.preprocessing),
-                           f"{self.name} looks", len(batch_rows))
+                           f"{self.name} embeds images", len(batch_rows))
         with torch.inference_mode():
             return np.concatenate([self.image.model(batch.to(device)).float().cpu().numpy()
                                    for batch in batches])

@@ -29,7 +29,7 @@ class NameEmbeddings:
     Attributes
     ----------
     names : tuple of str
-        In lower case, no two alike.
+        In lower case, no two the same.
     vectors : array, float32, shape (n_names, 512)
         Not normalised.
     digest : str

@@ -70,14 +70,14 @@ def named_layers(profile: Profile) -> list[NamedLayers]:
     if profile.channels:
         add("[channels] layers", "04", both, profile.channels.layers)
     if tuning := profile.finetuning:
-        tuned = (tuning.network, tuning.untrained)
-        add("[finetuning] layers", "05 06 07 08 09", tuned, tuning.layers)
-        add("[finetuning] head_layer", "05 06 07 08 09", tuned, (tuning.head_layer,),
+        starts = (tuning.network, tuning.untrained)
+        add("[finetuning] layers", "05 06 07 08 09", starts, tuning.layers)
+        add("[finetuning] head_layer", "05 06 07 08 09", starts, (tuning.head_layer,),
             are_modules=True)
         if profile.landscape:
-            add("[landscape] layer", "08 09", tuned, (profile.landscape.layer,))
+            add("[landscape] layer", "08 09", starts, (profile.landscape.layer,))
         if profile.laterality:
-            add("[laterality] layers", "08 09", tuned, profile.laterality.layers)
+            add("[laterality] layers", "08 09", starts, profile.laterality.layers)
     if language := profile.language:
         add("[language] layers", "13 14 15", tuple(language.conditions.values()), language.layers,
             are_modules=True)
@@ -120,16 +120,16 @@ def check_named_layers(named: Iterable[NamedLayers], open_network: OpenNetwork) 
     """
     known: dict[tuple[int, bool], list[str]] = {}
     problems, remedies, choices = [], [], []
-    for its in named:
-        for name in its.networks:
+    for group in named:
+        for name in group.networks:
             network = open_network(name)
-            place = id(network.model), its.are_modules
+            place = id(network.model), group.are_modules
             if place not in known:
-                known[place] = answering_layers(network, modules=its.are_modules)
-            absent = [layer for layer in its.layers if layer not in known[place]
-                      or ("#" in layer and not its.may_repeat)]
+                known[place] = answering_layers(network, modules=group.are_modules)
+            absent = [layer for layer in group.layers if layer not in known[place]
+                      or ("#" in layer and not group.may_repeat)]
             if absent:
-                problems.append(f"{its.key}: {name} has no {', '.join(absent)}")
+                problems.append(f"{group.key}: {name} has no {', '.join(absent)}")
                 choices.append(f"of {name}: {_shorten(known[place])}")
                 remedies += [f"; {layer}: did you mean {near[0]}?" for layer in absent
                              if (near := get_close_matches(layer, known[place], n=1))]

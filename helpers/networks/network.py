@@ -48,8 +48,8 @@ class Network:
     @property
     def parts(self) -> dict[str, object]:
         """All that its answers depend on, for keys: the same weights may be built otherwise."""
-        built = [self.entry.architecture, self.entry.options, builder_digest(
-            self.entry.architecture, self.entry.folder)] if self.entry else []
+        built = [self.entry.architecture, self.entry.options,
+                 builder_digest(self.entry.architecture)] if self.entry else []
         return {"weights": self.digest, "built": built,
                 "layers": [list(pair) for pair in self.layers.items()],
                 "preprocessing": self.preprocessing, "input_shape": self.input_shape}
@@ -84,15 +84,13 @@ def load_network(entry: NetworkEntry, weights: Path | None = None, *, seed: int 
         load_weights(model, state, f"{weights} does not fit {entry.architecture} ({entry.name} in "
                      f"{entry.listed_in})")
         _require_known_input_scaling(model, entry)
-    crop = entry.preprocessing.crop
-    input_shape = (3, crop, crop)
+    input_shape = (3, entry.preprocessing.crop, entry.preprocessing.crop)
     digest = state_digest(model.state_dict())
     if entry.folder:
         digest = text_digest(f"{digest} {own_digest(entry.architecture, entry.folder)}")
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
                    layers=select_tensor_layers(model, layer_names(model), input_shape),
-                   preprocessing=entry.preprocessing, digest=digest,
-                   input_shape=input_shape)
+                   preprocessing=entry.preprocessing, digest=digest, input_shape=input_shape)
 
 
 def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
@@ -100,9 +98,8 @@ def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
     if hasattr(model, "transform_input") and "transform_input" not in entry.options:
         raise LabError(f"it is not known whether {entry.name} ({entry.architecture}) re-scales its "
                        "input",
-                       expected="`options` with transform_input = true for torchvision's published "
-                       "weights, false for weights trained on images standardised as in "
-                       "`preprocessing`",
+                       expected="`options` with transform_input = true (torchvision's published "
+                       "weights) or false (images standardised as in `preprocessing`)",
                        remedy=f"add it to `options` in {entry.listed_in}; or name "
                        f"{entry.architecture}, which has the published ones")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from itertools import accumulate, count
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,17 @@ def select_tensors(content: Any, path: Path, *, key: str, prefix: str,
 
 def _select_state_dict(content: Any, path: Path, key: str) -> Mapping[str, Tensor]:
     """Return the state dict of a file: the only one, or that under a key."""
-    everywhere = dict(_find_state_dicts(content))
-    found = everywhere if not key or "" in everywhere else {
-        place: state for place, state in everywhere.items() if f"{place}.".startswith(f"{key}.")}
+    by_place = dict(_find_state_dicts(content))
+    found = by_place if not key or "" in by_place else {
+        place: state for place, state in by_place.items() if f"{place}.".startswith(f"{key}.")}
     if len(found) == 1:
         return next(iter(found.values()))
-    if found or everywhere:
+    if found or by_place:
         seen = f"several state dicts: {', '.join(found)}" if found else f"no state dict {key!r}"
         raise LabError(f"{path} holds {seen}",
                        expected="one state dict, or `state_dict_key` that names one",
                        remedy="set `state_dict_key` in its table; tensors "
-                       f"are in {', '.join(everywhere)}")
+                       f"are in {', '.join(by_place)}")
     raise LabError(f"{path} holds no state dict, but {_describe(content)}",
                    expected="names and tensors, by themselves or within a training state",
                    remedy="to fetch it again changes nothing. Where you trust its source, open it "
@@ -140,10 +140,8 @@ def match_model_names(state: Mapping[str, Tensor],
 
 def _shared_prefix(state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]) -> str:
     """Return the shortest prefix of all names, without which some are the model's; or nothing."""
-    common_prefix, dot, _ = commonprefix(list(state)).rpartition(".")
-    parts = (common_prefix + dot).split(".")
-    prefixes = ["".join(f"{part}." for part in parts[:depth]) for depth in range(len(parts))]
-    return next((prefix for prefix in prefixes
+    parts = re.findall(r"[^.]*\.", commonprefix(list(state)))
+    return next((prefix for prefix in accumulate(["", *parts])
                  if {name.removeprefix(prefix) for name in state} & model_state.keys()), "")
 
 

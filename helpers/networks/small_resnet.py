@@ -27,7 +27,7 @@ class SmallResNet(nn.Module):
     Notes
     -----
     He et al. (2016). Stages are called ``layer1`` ... ``layer4``, as in torchvision and in CLIP's
-    ResNets. GroupNorm, as in the AlexNet of this house, so that a network means the same before
+    ResNets. GroupNorm, as in the AlexNet of this project, so that a network means the same before
     its first step and after it: BatchNorm in evaluation would need running means first.
     """
 
