@@ -31,8 +31,7 @@ from helpers.core.provenance import Provenance, machine
 from helpers.datasets.prepare import Spec, ensure_available, locate
 from helpers.networks import named_layers
 from helpers.networks.network import Network, load_network, select_device
-from helpers.networks.own_networks import OwnEntries
-from helpers.networks.registry import NetworkEntry, get_entry, seed_names
+from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.folders import subfolders

@@ -28,8 +28,7 @@ from helpers.datasets.sources import DownloadSource, load_source
 from helpers.lab import parts_of, read_images
 from helpers.networks import named_layers
 from helpers.networks.network import load_network
-from helpers.networks.own_networks import OwnEntries
-from helpers.networks.registry import NetworkEntry, get_entry, seed_names
+from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry, seed_names
 from helpers.networks.weight_files import find_weights
 from helpers.stimuli.decode import FORMATS
 from helpers.stimuli.domains import require_domains
@@ -262,7 +261,7 @@ def _named_networks(profile: Profile) -> list[str]:
 def _check_network(profile: Profile, name: str, data: Path) -> tuple[str, str]:
     entry = get_entry(name, OwnEntries(profile))
     weights = find_weights(entry, data, seed=profile.seed)
-    if weights is None and entry.trained and entry.function is None:
+    if weights is None and entry.trained and not entry.folder:
         if not entry.url:
             return ABSENT, str(LabError(
                 f"no weights of {name!r}", expected=f"data/zoo/{entry.file}",

@@ -190,7 +190,7 @@ def test_nothing_is_shown_to_a_network(check, private, monkeypatch):
     def refuse(*_, **__):
         pytest.fail("computed")
     monkeypatch.setattr(image_sets.ImageSet, "batches", refuse)
-    monkeypatch.setattr(weights_module, "save_file", refuse)
+    monkeypatch.setattr(weights_module, "serialize", refuse)
     assert check()["image set 'localizer'"][0] == READABLE
 
 

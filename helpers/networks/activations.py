@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from helpers.core.errors import LabError, one_of
 from helpers.core.moments import float64_device
-from helpers.networks.channel_axes import call_name, channel_axes
+from helpers.networks.channel_axes import call_name, channel_axes, first_tensor
 
 OutputCallback = Callable[[str, Tensor], Tensor | None]
 """Takes a layer's name and its output (n_images, ...); must copy what it wants to keep. A tensor
@@ -83,13 +83,6 @@ def layer_hooks(model: nn.Module, layers: Mapping[str, str],
     finally:
         for handle in handles:
             handle.remove()
-
-
-def first_tensor(output: object) -> Tensor:
-    """Return a module's output, or its first part where it is a tuple or a mapping."""
-    while not isinstance(output, Tensor):
-        output = next(iter(output.values() if isinstance(output, Mapping) else output))
-    return output
 
 
 def replace_first_tensor(output: object, replacement: Tensor) -> object:

@@ -9,9 +9,10 @@ many entries as channels. Everything else stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -76,33 +77,29 @@ def trace_outputs(model: nn.Module, images: Tensor) -> dict[str, list[CallOutput
     calls: list[tuple[str, _Layout, bool]] = []
     layout_of_tensor = WeakTensorKeyDictionary()
 
-    def make_hook(path: str) -> Callable:
-        def hook(module: nn.Module, inputs: tuple, output: object) -> None:
-            output_tensor = first_tensor_or_none(output)
-            if output_tensor is not None:
-                layout = _record_layout(module, first_tensor_or_none(inputs), output_tensor,
-                                        layout_of_tensor)
-                calls.append((path, layout, isinstance(output, Tensor)))
-        return hook
+    def record(path: str, module: nn.Module, inputs: tuple, output: object) -> None:
+        output_tensor = first_tensor(output)
+        if output_tensor is not None:
+            layout = _record_layout(module, first_tensor(inputs), output_tensor, layout_of_tensor)
+            calls.append((path, layout, isinstance(output, Tensor)))
 
     with ExitStack() as stack, torch.no_grad():
         for path, module in model.named_modules():
             if path:
-                stack.callback(module.register_forward_hook(make_hook(path)).remove)
+                stack.callback(module.register_forward_hook(partial(record, path)).remove)
         if images.is_meta:
             tensors = [*model.named_parameters(), *model.named_buffers()]
             functional_call(model, {name: tensor.to("meta") for name, tensor in tensors}, images)
         else:
             model(images)
     _infer_axes_from_shapes([layout for _, layout, _ in calls])
-    outputs_of_module: dict[str, list[CallOutput]] = {}
+    outputs: dict[str, list[CallOutput]] = {}
     for path, layout, is_tensor in calls:
-        outputs_of_module.setdefault(path,
-                                     []).append(CallOutput(layout.shape, layout.axis, is_tensor))
-    return outputs_of_module
+        outputs.setdefault(path, []).append(CallOutput(layout.shape, layout.axis, is_tensor))
+    return outputs
 
 
-def first_tensor_or_none(value: object) -> Tensor | None:
+def first_tensor(value: object) -> Tensor | None:
     """Return a tensor, or the first part of a tuple or mapping that leads to one."""
     while not isinstance(value, Tensor):
         parts = list(value.values()) if isinstance(value, Mapping) else value

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,15 @@ from torch import Tensor, nn
 from helpers.core.console import progress
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
+from helpers.networks.builders import BUILDERS
 from helpers.networks.network import Network
-from helpers.networks.open_clip_encoders import build_open_clip_text_encoder, tokenize_open_clip
 from helpers.networks.text_encoder import TextEncoder, read_vocabulary
 from helpers.networks.weights import load_weights, read_state_dict, state_digest
 from helpers.stimuli.image_source import ImageSource
 
 TEXT_BATCH_SIZE = 256
 """Texts at a time."""
+Tokenize = Callable[[Sequence[str]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class ClipModel:
 
     image: Network
     text: nn.Module
-    tokens: Callable[[Sequence[str]], Tensor]
+    tokens: Tokenize
     digest: str
 
     @property
@@ -52,23 +55,21 @@ class ClipModel:
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the embeddings of some texts, float32 (n_texts, n_dims), not normalised."""
         device = next(self.text.parameters()).device
-        parts = [texts[start:start + TEXT_BATCH_SIZE] for start in range(0, len(texts),
-                                                                         TEXT_BATCH_SIZE)]
+        tokens = (self.tokens(texts[start:start + TEXT_BATCH_SIZE]).to(device)
+                  for start in range(0, len(texts), TEXT_BATCH_SIZE))
         with torch.inference_mode():
-            return np.concatenate([self.text(self.tokens(part).to(device)).float().cpu().numpy()
-                                   for part in parts])
+            return np.concatenate([self.text(batch).float().cpu().numpy() for batch in tokens])
 
     def embed_images(self, stimuli: ImageSource, *, batch_size: int) -> NDArray[np.float32]:
         """Return the embeddings of all images, float32 (n_images, n_dims), not normalised."""
         device = next(self.image.model.parameters()).device
         batch_rows = [range(start, min(start + batch_size, len(stimuli)))
                       for start in range(0, len(stimuli), batch_size)]
-        embeddings = []
+        batches = progress(stimuli.batches(batch_rows, self.image.preprocessing),
+                           f"{self.name} embeds images", len(batch_rows))
         with torch.inference_mode():
-            for batch in progress(stimuli.batches(batch_rows, self.image.preprocessing),
-                                  f"{self.name} looks", len(batch_rows)):
-                embeddings.append(self.image.model(batch.to(device)).float().cpu().numpy())
-        return np.concatenate(embeddings)
+            return np.concatenate([self.image.model(batch.to(device)).float().cpu().numpy()
+                                   for batch in batches])
 
 
 def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
@@ -93,29 +94,27 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
         raise LabError(f"{network.name} was not trained with captions",
                        expected="a network of the registry with a table `text`",
                        remedy="name another network in the table [decoding] of the profile")
-    device = next(network.model.parameters()).device
-    if not text_entry.words:
-        architecture = network.entry.architecture
-        state = read_state_dict(image_file, keys="open_clip_text")
-        text_encoder = build_open_clip_text_encoder(architecture, network.entry.options, state)
-        return _build_clip_model(network, text_encoder.to(device),
-                                 lambda texts: tokenize_open_clip(architecture, texts))
-    state = read_state_dict(folder / text_entry.file)
-    words = read_vocabulary(folder / text_entry.words, context=_n_rows(state, "places"))
-    layers = {key.split(".")[2] for key in state if key.startswith("encoder.layers.")}
-    text_encoder = TextEncoder(len(words), context=words.context, layers=len(layers),
-                               output=_n_rows(state, "project.weight"))
-    load_weights(text_encoder, state,
-                 f"{folder / text_entry.file} does not fit the words in {text_entry.words}")
-    return _build_clip_model(network, text_encoder.to(device), words.tokens)
-
-
-def _n_rows(state: dict[str, Tensor], key: str) -> int:
-    """Return the first size of a tensor, 1 where it is absent: `load_weights` then names it."""
-    return len(state[key]) if key in state else 1
-
-
-def _build_clip_model(network: Network, text_encoder: nn.Module,
-                      tokens: Callable[[Sequence[str]], Tensor]) -> ClipModel:
-    return ClipModel(network, text_encoder.eval(), tokens,
+    if text_entry.words:
+        text_encoder, tokens = _load_text_encoder(folder / text_entry.file,
+                                                  folder / text_entry.words)
+    else:
+        open_clip, entry = importlib.import_module(BUILDERS["open_clip"]), network.entry
+        tokens = partial(open_clip.tokenize, entry.architecture)
+        text_encoder = open_clip.build_text_encoder(
+            entry.architecture, entry.options, read_state_dict(image_file, keys="open_clip_text"))
+    text_encoder.to(next(network.model.parameters()).device).eval()
+    return ClipModel(network, text_encoder, tokens,
                      text_digest(network.digest + state_digest(text_encoder.state_dict())))
+
+
+def _load_text_encoder(weights: Path, vocabulary: Path) -> tuple[nn.Module, Tokenize]:
+    """Open a text encoder of `helpers.networks.text_encoder`; its sizes are those of its tensors.
+    """
+    state = read_state_dict(weights)
+    n_rows = {name: len(tensor) for name, tensor in state.items() if tensor.ndim}
+    words = read_vocabulary(vocabulary, context=n_rows.get("places", 1))
+    layers = {name.split(".")[2] for name in state if name.startswith("encoder.layers.")}
+    text_encoder = TextEncoder(len(words), context=words.context, layers=len(layers),
+                               output=n_rows.get("project.weight", 1))
+    load_weights(text_encoder, state, f"{weights} does not fit the words in {vocabulary.name}")
+    return text_encoder, words.tokens

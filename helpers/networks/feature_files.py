@@ -60,9 +60,15 @@ def save_features(path: str | Path, network: str, images: Sequence[str],
     """
     features = Features(network, tuple(images), {name: np.asarray(values)
                                                  for name, values in layers.items()})
-    arrays = {IMAGES: np.array(features.images, dtype="U"), NETWORK: np.array(network, dtype="U"),
-              **{LAYER_PREFIX + name: values for name, values in features.layers.items()}}
-    atomic_write(Path(path), lambda part: _write_npz(part, arrays))
+
+    def write(part: Path) -> None:
+        with part.open("wb") as file:  # by path, NumPy would add a suffix
+            np.savez(file, **{IMAGES: np.array(features.images, dtype="U"),
+                              NETWORK: np.array(network, dtype="U"),
+                              **{f"{LAYER_PREFIX}{name}": values
+                                 for name, values in features.layers.items()}})
+
+    atomic_write(Path(path), write)
 
 
 def read_features(path: str | Path) -> Features:
@@ -83,20 +89,13 @@ def read_features(path: str | Path) -> Features:
         kinds = images.dtype.kind + network.dtype.kind
         if (images.ndim, network.ndim, kinds) != (1, 0, "UU"):
             raise ValueError(f"{IMAGES!r} and {NETWORK!r} are no names")
+        for name in arrays:
+            if not name.startswith(LAYER_PREFIX):
+                raise ValueError(f"it has an array {name!r}")
     except Exception as error:  # damaged bytes lead NumPy into any exception
         raise LabError(f"{path} cannot be read as features: {error or type(error).__name__}",
                        expected=f"an .npz file with {IMAGES!r}, {NETWORK!r} and {LAYER_PREFIX!r}"
                        "<name>, as save_features writes it",
                        remedy="check the path, or write the file again") from error
-    strange = [name for name in arrays if not name.startswith(LAYER_PREFIX)]
-    if strange:
-        raise LabError(f"{path} has an array {strange[0]!r}",
-                       expected=f"{IMAGES!r}, {NETWORK!r} and {LAYER_PREFIX!r}<name>",
-                       remedy="leave it out, or name it as a layer")
     return Features(str(network), tuple(images.tolist()),
                     {name.removeprefix(LAYER_PREFIX): values for name, values in arrays.items()})
-
-
-def _write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
-    with path.open("wb") as file:  # by path, NumPy would add a suffix
-        np.savez(file, **arrays)

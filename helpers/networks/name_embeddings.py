@@ -29,7 +29,7 @@ class NameEmbeddings:
     Attributes
     ----------
     names : tuple of str
-        In lower case, no two alike.
+        In lower case, no two the same.
     vectors : array, float32, shape (n_names, 512)
         Not normalised.
     digest : str
@@ -68,42 +68,36 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
     if missing_files:
         raise LabError(f"no {missing_files[0]} in {folder}", expected=", ".join(RELEASE_FILES),
                        remedy="see [clip-names] in helpers/datasets/sources.toml")
-    (lvis_names_path, lvis_embeddings_path, objects365_names_path,
-     objects365_embeddings_path) = (folder / name for name in RELEASE_FILES)
+    paths = [folder / name for name in RELEASE_FILES]
     try:
-        lvis_categories = sorted(json.loads(read_text(lvis_names_path)), key=lambda one: one["id"])
-        fixed = read_table(objects365_names_path, ("id", "name", "fixed"), header=False)
-        names = [[_normalise_name(one["name"]) for one in lvis_categories],
-                 [_normalise_name(name) for name in fixed.columns["fixed"]]]
-        vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path,
-                                                                  objects365_embeddings_path)]
-        if {values.dtype.kind for values in vectors} - set("fiu"):
+        lvis = sorted(json.loads(read_text(paths[0])), key=lambda category: category["id"])
+        objects365 = read_table(paths[2], ("id", "name", "fixed"), header=False).columns["fixed"]
+        release = [(paths[1], [category["name"] for category in lvis]), (paths[3], objects365)]
+        embeddings = [np.load(path, allow_pickle=False) for path, _ in release]
+        if any(vectors.dtype.kind not in "fiu" for vectors in embeddings):
             raise ValueError("the embeddings are no numbers")
     except LabError:
         raise
     except Exception as error:  # damaged bytes lead the readers into any exception
-        raise next(filter(None, (substitute_error(folder / name, "a file of the release")
-                                 for name in RELEASE_FILES)), None) or LabError(
+        raise next(filter(None, (substitute_error(path, "a file of the release")
+                                 for path in paths)), None) or LabError(
             f"the names in {folder} cannot be read: {error}",
             expected="whole files of the release",
             remedy="fetch the one that is damaged again") from error
-    for group_names, values in zip(names, vectors):
-        if values.shape != (len(group_names), N_DIMS):
-            raise LabError(f"{len(group_names)} names, embeddings {values.shape}",
-                           expected=f"{N_DIMS} numbers a name",
+    embedding_of_name: dict[str, NDArray] = {}
+    for (path, names), vectors in zip(release, embeddings):
+        fits = vectors.shape == (len(names), N_DIMS)
+        if not fits or not np.isfinite(vectors).all():
+            seen = "values that are not finite" if fits else (f"{len(names)} names, embeddings "
+                                                              f"{vectors.shape}")
+            raise LabError(f"{path}: {seen}", expected=f"{N_DIMS} finite numbers a name",
                            remedy="use names and embeddings of one release, as they were "
                            "published")
-    for path, values in zip((lvis_embeddings_path, objects365_embeddings_path), vectors):
-        if not np.isfinite(values).all():
-            raise LabError(f"{path}: row {np.argwhere(~np.isfinite(values))[0][0]} (from 0) is not "
-                           "finite", expected=f"{N_DIMS} finite numbers a name",
-                           remedy="use the embeddings as they were published")
-    embedding_of_name: dict[str, NDArray] = {}
-    for name, embedding in zip(names[0] + names[1], np.concatenate(vectors)):
-        embedding_of_name.setdefault(name, embedding)
+        for name, vector in zip(map(_normalise_name, names), vectors):
+            embedding_of_name.setdefault(name, vector)
     return NameEmbeddings(tuple(embedding_of_name),
                           np.stack(list(embedding_of_name.values())).astype(np.float32),
-                        text_digest(" ".join(file_digest(folder / name) for name in RELEASE_FILES)))
+                          text_digest(" ".join(map(file_digest, paths))))
 
 
 def _normalise_name(name: str) -> str:

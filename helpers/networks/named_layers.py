@@ -14,8 +14,7 @@ from helpers.config.profile import Profile
 from helpers.core.errors import LabError
 from helpers.networks.channel_axes import call_name, trial_pass
 from helpers.networks.network import Network, load_network
-from helpers.networks.own_networks import OwnEntries
-from helpers.networks.registry import get_entry, seed_names
+from helpers.networks.registry import OwnEntries, get_entry, seed_names
 
 MAX_PIES = 7
 MAX_LISTED = 64
@@ -71,14 +70,14 @@ def named_layers(profile: Profile) -> list[NamedLayers]:
     if profile.channels:
         add("[channels] layers", "04", both, profile.channels.layers)
     if tuning := profile.finetuning:
-        tuned = (tuning.network, tuning.untrained)
-        add("[finetuning] layers", "05 06 07 08 09", tuned, tuning.layers)
-        add("[finetuning] head_layer", "05 06 07 08 09", tuned, (tuning.head_layer,),
+        starts = (tuning.network, tuning.untrained)
+        add("[finetuning] layers", "05 06 07 08 09", starts, tuning.layers)
+        add("[finetuning] head_layer", "05 06 07 08 09", starts, (tuning.head_layer,),
             are_modules=True)
         if profile.landscape:
-            add("[landscape] layer", "08 09", tuned, (profile.landscape.layer,))
+            add("[landscape] layer", "08 09", starts, (profile.landscape.layer,))
         if profile.laterality:
-            add("[laterality] layers", "08 09", tuned, profile.laterality.layers)
+            add("[laterality] layers", "08 09", starts, profile.laterality.layers)
     if language := profile.language:
         add("[language] layers", "13 14 15", tuple(language.conditions.values()), language.layers,
             are_modules=True)
@@ -120,28 +119,27 @@ def check_named_layers(named: Iterable[NamedLayers], open_network: OpenNetwork) 
         Names the key, the network and the layers; lists those that there are, and the nearest.
     """
     known: dict[tuple[int, bool], list[str]] = {}
-    problems, remedies, choices = [], [], {}
-    for its in named:
-        for name in its.networks:
+    problems, remedies, choices = [], [], []
+    for group in named:
+        for name in group.networks:
             network = open_network(name)
-            place = id(network.model), its.are_modules
+            place = id(network.model), group.are_modules
             if place not in known:
-                known[place] = answering_layers(network, modules=its.are_modules)
-            absent = [layer for layer in its.layers if layer not in known[place]
-                      or ("#" in layer and not its.may_repeat)]
+                known[place] = answering_layers(network, modules=group.are_modules)
+            absent = [layer for layer in group.layers if layer not in known[place]
+                      or ("#" in layer and not group.may_repeat)]
             if absent:
-                problems.append(f"{its.key}: {name} has no {', '.join(absent)}")
-                remedies += [f"{layer}: did you mean {near[0]}?" for layer in absent
+                problems.append(f"{group.key}: {name} has no {', '.join(absent)}")
+                choices.append(f"of {name}: {_shorten(known[place])}")
+                remedies += [f"; {layer}: did you mean {near[0]}?" for layer in absent
                              if (near := get_close_matches(layer, known[place], n=1))]
-                choices[name, its.are_modules] = known[place]
                 break  # the control of a network lacks the same layers
     if problems:
         raise LabError("The profile names layers that do not exist, or give no tensor with one row "
                        "per image in a trial pass. " + "; ".join(problems),
-                       expected="; ".join(f"of {name}: {_shorten(layers)}"
-                                          for (name, _), layers in choices.items()),
+                       expected="; ".join(dict.fromkeys(choices)),
                        remedy="correct these keys, or remove the tables of notebooks that are not "
-                       "to be run" + "".join(f"; {one}" for one in dict.fromkeys(remedies)))
+                       "to be run" + "".join(dict.fromkeys(remedies)))
 
 
 def _shorten(layers: Sequence[str]) -> str:
@@ -199,11 +197,36 @@ def networks_without_readout(profile: Profile, open_network: OpenNetwork) -> lis
 
 
 def check_readouts(profile: Profile, open_network: OpenNetwork) -> None:
-    """Require that the readouts that are trained for notebook 02 can be used; see
-    `check_readout_size`."""
+    """Require that readouts can be trained on images of one size and used on the network's own.
+
+    Parameters
+    ----------
+    profile : Profile
+        Whose ``size`` in the table [readout] is the side of the images of training, px.
+    open_network : callable
+
+    Raises
+    ------
+    LabError
+        If the layer that is read has another number of units for such images.
+    """
     for network in networks_without_readout(profile, open_network):
-        readout = network.entry.readout
-        check_readout_size(network, readout.layer if readout else "", profile.readout.size)
+        readout, own, size = network.entry.readout, network.input_shape[-1], profile.readout.size
+        layer = readout.layer if readout else list(layers_before_last_weights(network))[-1]
+        try:
+            own_units, units = (_count_units(network, layer, side) for side in (own, size))
+            seen = f"its layer {layer} has {units} units for the ones, {own_units} for the others"
+        except LabError as error:
+            own_units, units, seen = 1, 0, error.seen
+        if own_units != units:
+            raise LabError(f"[readout] size = {size}, and {network.name} is shown images of {own} "
+                           f"px: {seen}", expected=f"size = {own}",
+                           remedy=f"set `size = {own}` in the table [readout] of the profile")
+
+
+def _count_units(network: Network, layer: str, side: int) -> int:
+    output = trial_pass(network.model, (3, side, side))[network.layers[layer]][0]
+    return math.prod(output.shape[1:])
 
 
 def list_layers(profile: Profile) -> str:
@@ -225,43 +248,12 @@ def list_layers(profile: Profile) -> str:
     return "\n".join(lines) + "\n"
 
 
-def check_readout_size(network: Network, layer: str, size: int) -> None:
-    """Require that a readout can be trained on images of one size and used on the network's own.
-
-    Parameters
-    ----------
-    network : Network
-    layer : str
-        The layer that is read; empty: the last one before the network's own output.
-    size : int
-        Side of the images of training, px: ``size`` of the profile's table [readout].
-
-    Raises
-    ------
-    LabError
-        If the layer has another number of units for such images.
-    """
-    layer = layer or list(layers_before_last_weights(network))[-1]
-    own = network.input_shape[-1]
-    path = network.layers[layer]
-    own_units = math.prod(trial_pass(network.model, network.input_shape)[path][0].shape[1:])
-    try:
-        units = math.prod(trial_pass(network.model, (3, size, size))[path][0].shape[1:])
-        difference = f"its layer {layer} has {units} units for the ones, {own_units} for the others"
-    except LabError as error:
-        units, difference = 0, error.seen
-    if own_units != units:
-        raise LabError(f"[readout] size = {size}, and {network.name} is shown images of {own} px: "
-                       f"{difference}", expected=f"size = {own}",
-                       remedy=f"set `size = {own}` in the table [readout] of the profile")
-
-
 def layers_before_last_weights(network: Network) -> dict[str, str]:
     """Return the layers before the last convolution or linear one, which names the classes."""
     modules, names = dict(network.model.named_modules()), list(network.layers)
-    last = max((i for i, name in enumerate(names)
-                if isinstance(modules[network.layers[name]], WEIGHTED_MODULES)),
-               default=len(names) - 1)
+    weighted = [i for i, name in enumerate(names)
+                if isinstance(modules[network.layers[name]], WEIGHTED_MODULES)]
+    last = weighted[-1] if weighted else len(names) - 1
     return {name: network.layers[name] for name in names[:last]}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from torch import nn
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.networks.architectures import build, layer_names
+from helpers.networks.builders import builder_digest, own_digest
 from helpers.networks.channel_axes import select_tensor_layers
 from helpers.networks.registry import UNTRAINED_SUFFIX, NetworkEntry, Preprocessing
 from helpers.networks.weights import load_weights, read_state_dict, state_digest
@@ -49,7 +48,8 @@ class Network:
     @property
     def parts(self) -> dict[str, object]:
         """All that its answers depend on, for keys: the same weights may be built otherwise."""
-        built = [self.entry.architecture, self.entry.options] if self.entry else []
+        built = [self.entry.architecture, self.entry.options,
+                 builder_digest(self.entry.architecture)] if self.entry else []
         return {"weights": self.digest, "built": built,
                 "layers": [list(pair) for pair in self.layers.items()],
                 "preprocessing": self.preprocessing, "input_shape": self.input_shape}
@@ -73,37 +73,24 @@ def load_network(entry: NetworkEntry, weights: Path | None = None, *, seed: int 
     LabError
         Where a trained network gets no file, or the file does not fit the architecture.
     """
-    if weights is None and entry.trained and entry.function is None:
+    if weights is None and entry.trained and not entry.folder:
         raise LabError(f"the network {entry.name} was given no file of weights",
                        expected=f"{entry.file or entry.url}",
                        remedy=f"pass the file, or ask for {entry.name}{UNTRAINED_SUFFIX}")
-    model = build(entry.architecture, entry.options, seed=seed, function=entry.function)
+    model = build(entry.architecture, entry.options, seed=seed, folder=entry.folder)
     if weights is not None:
-        with _naming_the_table(entry):
-            state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
-                                    keys=entry.keys)
-            load_weights(model, state,
-                         f"{weights} does not fit {entry.architecture} ({entry.name})")
+        state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
+                                keys=entry.keys)
+        load_weights(model, state, f"{weights} does not fit {entry.architecture} ({entry.name} in "
+                     f"{entry.listed_in})")
         _require_known_input_scaling(model, entry)
-    crop = entry.preprocessing.crop
-    input_shape = (3, crop, crop)
+    input_shape = (3, entry.preprocessing.crop, entry.preprocessing.crop)
     digest = state_digest(model.state_dict())
-    if entry.function is not None:
-        digest = text_digest(f"{digest} {entry.function.digest}")
+    if entry.folder:
+        digest = text_digest(f"{digest} {own_digest(entry.architecture, entry.folder)}")
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
                    layers=select_tensor_layers(model, layer_names(model), input_shape),
-                   preprocessing=entry.preprocessing, digest=digest,
-                   input_shape=input_shape)
-
-
-@contextmanager
-def _naming_the_table(entry: NetworkEntry) -> Iterator[None]:
-    """Let errors about a file of weights name the table that describes this network."""
-    try:
-        yield
-    except LabError as error:
-        raise LabError(error.seen, expected=error.expected, remedy=error.remedy.replace(
-            "registry.toml", entry.listed_in.removeprefix("helpers/networks/"))) from error
+                   preprocessing=entry.preprocessing, digest=digest, input_shape=input_shape)
 
 
 def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
@@ -111,9 +98,8 @@ def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
     if hasattr(model, "transform_input") and "transform_input" not in entry.options:
         raise LabError(f"it is not known whether {entry.name} ({entry.architecture}) re-scales its "
                        "input",
-                       expected="`options` with transform_input = true for torchvision's published "
-                       "weights, false for weights trained on images standardised as in "
-                       "`preprocessing`",
+                       expected="`options` with transform_input = true (torchvision's published "
+                       "weights) or false (images standardised as in `preprocessing`)",
                        remedy=f"add it to `options` in {entry.listed_in}; or name "
                        f"{entry.architecture}, which has the published ones")
 

@@ -1,6 +1,6 @@
 """A network that a function of the user's returns: where it is, what it depends on, its call.
 
-Found without being run, so that whether a figure is fresh can be judged without PyTorch.
+Found without being run, and without PyTorch: so whether a figure is fresh is judged at once.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.core.digest import PACKAGES, code_digest
 from helpers.core.errors import LabError, one_of
+from helpers.networks.builders import BUILDERS, FORM
+
+if TYPE_CHECKING:
+    from torch import nn
 
 INSTALLED_FOLDERS = ("site-packages", "dist-packages")
 """Where pip puts packages: their version stands for their text."""
-PREFIXES = ("torchvision", "timm", "open_clip")
-"""Before the colon of an architecture: not a module of the user's."""
-FORM = ("<module>:<function>, such as my_networks:build for the function `build` of my_networks.py")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class OwnFunction:
 
 def is_own_function(architecture: str) -> bool:
     """Tell whether an architecture is ``<module>:<function>`` of a user."""
-    return (architecture.partition(":")[0] not in PREFIXES
+    return (architecture.partition(":")[0] not in BUILDERS
             and re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", architecture) is not None)
 
 
@@ -68,8 +69,8 @@ def find_function(architecture: str, folder: str | Path) -> OwnFunction:
         If there is no such module, or its text is not valid Python.
     """
     module, _, name = architecture.partition(":")
-    folders = list(dict.fromkeys(os.path.abspath(one) for one in (folder, Path.cwd(), *sys.path)))
-    found = next((one for one in folders if _module_file(module, Path(one))), None)
+    folders = [os.path.abspath(one) for one in (folder, Path.cwd(), *sys.path)]
+    found = next((one for one in folders if _has_module(one, module)), None)
     if found is None:
         raise LabError(f"there is no module {module!r}, which the architecture {architecture!r} "
                        "names",
@@ -77,7 +78,7 @@ def find_function(architecture: str, folder: str | Path) -> OwnFunction:
                        f"{Path.cwd()}, and among the installed packages",
                        remedy="correct the name, or put the file beside the profile")
     top, *inner = module.split(".")
-    if inner and not _module_file(top, Path(found)):
+    if inner and not _has_module(found, top):
         raise LabError(f"the folder {Path(found, top)} is no package of Python",
                        expected="a file __init__.py in it", remedy="add an empty one")
     if Path(found).name in INSTALLED_FOLDERS:
@@ -87,40 +88,56 @@ def find_function(architecture: str, folder: str | Path) -> OwnFunction:
                                                         root=Path(found)))
 
 
-def call_function(function: OwnFunction, options: Mapping[str, Any]) -> Any:
-    """Import the module anew and return what the function returns.
-
-    Afterwards none of its modules is left among those that are loaded: the next call sees the text
-    as it is then, and two profiles may have modules of one name.
+def build(architecture: str, folder: str, options: Mapping[str, Any]) -> nn.Module:
+    """Import the module anew and return the network that its function builds, in float32.
 
     Raises
     ------
     LabError
         If the module cannot be imported, has no such function, or the function raises: with its
-        message, and the line.
+        message, and the line. If it returns no network that can be used.
     """
-    where = f"{function.module}:{function.name}"
+    from torch.nn import Module
+    from torch.nn.parameter import is_lazy
+
+    model = call_function(find_function(architecture, folder), options)
+    if not isinstance(model, Module):
+        raise LabError(f"{architecture} returns {type(model).__name__!r}",
+                       expected="a torch.nn.Module",
+                       remedy="let the function return the network itself")
+    lazy = [name for name, tensor in model.named_parameters() if is_lazy(tensor)]
+    if lazy:
+        raise LabError(f"{architecture} returns a network whose {lazy[0]} has no size yet",
+                       expected="sizes that do not wait for the first images",
+                       remedy="pass images through it once within the function")
+    return model.float()
+
+
+def call_function(function: OwnFunction, options: Mapping[str, Any]) -> Any:
+    """Import the module anew and return what the function returns; see `build`.
+
+    Afterwards none of its modules is left among those that are loaded: the next call sees the text
+    as it is then, and two profiles may have modules of one name.
+    """
     with _importable(function):
         try:
             module = importlib.import_module(function.module)
-        except Exception as error:  # code of others fails in any way
-            raise LabError(f"the module {function.module!r} cannot be imported: "
-                           f"{_describe(error, function)}", expected=FORM,
-                           remedy="correct the module; what it imports must be installed, or lie "
-                           "in the same folder") from error
-        builder = getattr(module, function.name, None)
-        if not callable(builder):
-            own = [name for name, value in vars(module).items() if callable(value)
-                   and getattr(value, "__module__", "") == function.module]
-            raise LabError(f"the module {function.module!r} has no function {function.name!r}",
-                           expected=one_of(own, "a function that returns a network; it has none"),
-                           remedy="correct `architecture`, <module>:<function>")
-        try:
+            builder = getattr(module, function.name, None)
+            if not callable(builder):
+                own = [name for name, value in vars(module).items() if callable(value)
+                       and getattr(value, "__module__", "") == function.module]
+                raise LabError(f"the module {function.module!r} has no function {function.name!r}",
+                               expected=one_of(own, "a function that returns a network; it has "
+                                               "none"),
+                               remedy="correct `architecture`, <module>:<function>")
             return builder(**options)
-        except Exception as error:
-            raise LabError(f"{where} cannot be called with {dict(options)}: "
-                           f"{_describe(error, function)}",
-                           expected="a function that returns a network",
+        except LabError:
+            raise
+        except Exception as error:  # code of others fails in any way
+            raise LabError(f"{function.module}:{function.name} cannot be called with "
+                           f"{dict(options)}: {_describe(error, function)}",
+                           expected=FORM + "; what its module imports must be installed, or lie in "
+                           "the same folder",
                            remedy="correct the function, or `options`: they are its keyword "
                            "arguments") from error
 
@@ -153,10 +170,9 @@ def _own_packages(folder: str) -> tuple[str, ...]:
     return tuple(sorted(names - set(PACKAGES) - sys.stdlib_module_names))
 
 
-def _module_file(module: str, folder: Path) -> Path | None:
-    path = folder.joinpath(*module.split("."))
-    return next((one for one in (path / "__init__.py", path.with_name(f"{path.name}.py"))
-                 if one.is_file()), None)
+def _has_module(folder: str, module: str) -> bool:
+    path = os.path.join(folder, *module.split("."))
+    return os.path.isfile(f"{path}.py") or os.path.isfile(os.path.join(path, "__init__.py"))
 
 
 def _describe(error: Exception, function: OwnFunction) -> str:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -20,8 +21,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from helpers.core.errors import LabError
-from helpers.networks.activations import exact_inference, first_tensor, replace_first_tensor
-from helpers.networks.channel_axes import call_name
+from helpers.networks.activations import exact_inference, replace_first_tensor
+from helpers.networks.channel_axes import call_name, first_tensor
 
 OutputTransform = Callable[[str, Tensor], Tensor]
 """Takes a layer's name and its output (n_images, ...); returns what takes its place."""
@@ -44,6 +45,8 @@ class _Call:
     is_cached: bool = False
     """Whether some repeated pass takes the output instead of computing it."""
     output: Any = None
+    version: int = 0
+    """How often the output had been written to when the call ended."""
 
 
 class PartialForward:
@@ -94,18 +97,21 @@ class PartialForward:
         Afterwards ``shapes`` maps every layer that is computed, in order, to the shape of its
         output for one image.
         """
-        self._calls, self._end_rank_of_layer, self.shapes, self._is_traced = [], {}, {}, False
+        self._calls, self._is_traced = [], False
         self._counts: Counter[str] = Counter()
-        self._versions: list[int] = []
-        self._n_finished = 0
+        self._end_ranks = count()
         # Only outside of inference mode do tensors count how often they are written to.
         with torch.inference_mode(False), torch.no_grad():
             self._start()
             self.model(images.clone())
-        for call, version in zip(self._calls, self._versions):
-            if call.end_rank < NEVER:
-                call.is_mutated = first_tensor(call.output)._version != version
-                call.output = None
+        ended = sorted((call for call in self._calls if call.end_rank < NEVER),
+                       key=lambda call: call.end_rank)
+        self._end_rank_of_layer = {call.name: call.end_rank for call in ended if call.name}
+        self.shapes = {call.name: tuple(first_tensor(call.output).shape[1:])
+                       for call in ended if call.name}
+        for call in ended:
+            call.is_mutated = first_tensor(call.output)._version != call.version
+            call.output = None
         self._is_traced = True
 
     def call_rank(self, layer: str) -> int:
@@ -161,14 +167,13 @@ class PartialForward:
         original = module.forward
 
         def forward(*arguments: Any, **options: Any) -> Any:
-            number = self._next_call
             call = self._begin_call(module, name)
             if self._is_traced and call.end_rank <= self._skip_to:
                 self._next_call = call.end
                 output = _copy(call.output) if call.is_mutated else call.output
             else:
                 output = original(*arguments, **options)
-                self._end_call(call, number, output)
+                self._end_call(call, output)
             if self._transform is None or not call.name:
                 return output
             replacement = self._transform(call.name, first_tensor(output))
@@ -184,7 +189,6 @@ class PartialForward:
                 self._counts[name] += 1
                 name = call_name(name, self._counts[name])
             self._calls.append(_Call(module, name))
-            self._versions.append(0)
         elif number >= len(self._calls) or self._calls[number].module is not module:
             raise LabError("the network took another path through its modules than at first",
                            expected="the same modules in the same order for all images",
@@ -192,14 +196,10 @@ class PartialForward:
                            "runs every pass from the beginning")
         return self._calls[number]
 
-    def _end_call(self, call: _Call, number: int, output: Any) -> None:
+    def _end_call(self, call: _Call, output: Any) -> None:
         if not self._is_traced:
-            call.end, call.end_rank, call.output = self._next_call, self._n_finished, output
-            self._n_finished += 1
-            self._versions[number] = first_tensor(output)._version
-            if call.name:
-                self._end_rank_of_layer[call.name] = call.end_rank
-                self.shapes[call.name] = tuple(first_tensor(output).shape[1:])
+            call.end, call.end_rank, call.output = self._next_call, next(self._end_ranks), output
+            call.version = first_tensor(output)._version
         elif call.is_cached and self._skip_to == NO_CALL:
             call.output = _copy(output) if call.is_mutated else output
 

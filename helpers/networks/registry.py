@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import importlib
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cache
@@ -10,21 +10,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import torchvision.models as zoo
 from PIL import Image
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, functional
 
+from helpers.config.profile import Profile
 from helpers.config.validation import FROZEN, from_table, read_toml
 from helpers.core.errors import LabError
-from helpers.networks.architectures import list_torchvision_models, unknown_name_error
-from helpers.networks.own_function import OwnFunction
+from helpers.datasets.sources import DownloadSource
+from helpers.networks.builders import BUILDERS, OWN_NETWORKS, unknown_name_error
 
 REGISTRY_PATH = Path(__file__).with_suffix(".toml")
 UNTRAINED_SUFFIX = "-untrained"
 SEED_SUFFIX = "-seed"
-TORCHVISION_PREFIX = "torchvision:"
 NOT_STATED = "not stated"
 """Objective or diet of a network of which its user does not say them."""
 
@@ -70,9 +69,37 @@ class Preprocessing:
         return functional.normalize(pixels.float().div(255), list(self.mean), list(self.std))
 
 
+@dataclass(kw_only=True, **FROZEN)
+class WeightsFile:
+    """A file of weights, and where it is published, if anywhere.
+
+    Parameters
+    ----------
+    file, url : str
+        Its name in the folder of weights, and where it is fetched.
+    digest : str
+        ``sha256:<leading digest_match>``, ``md5:<digest_match>`` or nothing.
+    bytes : int
+        Approximate size of the download; 0 where the publisher does not say.
+    licence, cite : str
+    """
+
+    file: str = ""
+    url: str = ""
+    digest: str = ""
+    bytes: int = 0
+    licence: str = ""
+    cite: str = ""
+
+    def source(self, name: str) -> DownloadSource:
+        """Return what is to be downloaded, called ``name``."""
+        return DownloadSource(name=name, url=self.url, digest=self.digest or None, bytes=self.bytes,
+                              licence=self.licence, cite=self.cite)
+
+
 @dataclass(**FROZEN)
-class ReadoutEntry:
-    """Where a network is read out, and where that readout's weights come from, if from anywhere.
+class ReadoutEntry(WeightsFile):
+    """Where a network is read out, and the readout's weights; without a file, it is trained.
 
     Parameters
     ----------
@@ -80,18 +107,10 @@ class ReadoutEntry:
         The layer that is read; all layers up to it can be lesioned.
     resize : int
         Shorter side of the images before the central crop, px; 0 as for the network.
-    file, url, digest, bytes, licence, cite : str, int
-        As for the network itself. Without a file the readout is trained.
     """
 
     layer: str
     resize: int = 0
-    file: str = ""
-    url: str = ""
-    digest: str = ""
-    bytes: int = 0
-    licence: str = ""
-    cite: str = ""
 
 
 @dataclass(**FROZEN)
@@ -110,7 +129,7 @@ class TextEncoderEntry:
 
 
 @dataclass(**FROZEN)
-class NetworkEntry:
+class NetworkEntry(WeightsFile):
     """What the registry knows about a network; one table of ``registry.toml``.
 
     Parameters
@@ -123,15 +142,8 @@ class NetworkEntry:
         What it was trained to do, and on which images; objective "none" means untrained.
     options : dict
         Keyword arguments of the architecture.
-    url, file : str
-        Where the weights are published, and the name of the file in the folder of weights.
     local : str
-        Another name under which the same network may lie there, in another format.
-    digest : str
-        ``sha256:<leading digest_match>``, ``md5:<digest_match>`` or nothing.
-    bytes : int
-        Approximate size of the download; 0 where the publisher does not say.
-    licence, cite : str
+        Another name under which the file may lie in the folder of weights, in another format.
     state_dict_key, prefix, keys : str
         How the file names its tensors: the key of the state dict, where the file holds several; a
         prefix to strip; and ``open_ipcl`` or ``open_clip``, where the names are that project's.
@@ -144,8 +156,8 @@ class NetworkEntry:
         For networks that do not name classes themselves.
     text : TextEncoderEntry, optional
         For networks that were trained with captions.
-    function : OwnFunction, optional
-        The user's function that builds it.
+    folder : str
+        Where the module of ``<module>:<function>`` is looked for first; empty for all others.
     listed_in : str
         The file or table that describes it, for errors.
     """
@@ -156,13 +168,7 @@ class NetworkEntry:
     objective: str
     diet: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    url: str = ""
-    file: str = ""
     local: str = ""
-    digest: str = ""
-    bytes: int = 0
-    licence: str = ""
-    cite: str = ""
     state_dict_key: str = ""
     prefix: str = ""
     keys: Literal["", "open_ipcl", "open_clip"] = ""
@@ -170,7 +176,7 @@ class NetworkEntry:
     seed: int = 0
     readout: ReadoutEntry | None = None
     text: TextEncoderEntry | None = None
-    function: OwnFunction | None = None
+    folder: str = ""
     listed_in: str = "helpers/networks/registry.toml"
 
     @property
@@ -203,10 +209,23 @@ def parse_entry(name: str, table: Mapping[str, Any]) -> NetworkEntry:
     LabError
         Where a key is missing, unknown or of the wrong type.
     """
-    table_without_options = {key: value for key, value in table.items() if key != "options"}
-    parsed = from_table(NetworkEntry, {"name": name, **table_without_options},
-                        f"{REGISTRY_PATH.name}, [{name}]")
-    return replace(parsed, options=table.get("options", {}))
+    return from_table(NetworkEntry, {"name": name, **table}, f"{REGISTRY_PATH.name}, [{name}]")
+
+
+class OwnEntries(dict[str, NetworkEntry]):
+    """A profile's own networks by name; each becomes an entry when it is asked for.
+
+    So one that cannot be used does not stand in the way of others.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        super().__init__(profile.network)
+        self._folder = profile.folder
+
+    def __getitem__(self, name: str) -> NetworkEntry:
+        """Return one entry; see `helpers.networks.own_networks.own_entry`."""
+        module = importlib.import_module(OWN_NETWORKS)
+        return module.own_entry(name, super().__getitem__(name), self._folder)
 
 
 def get_entry(name: str, own: Mapping[str, NetworkEntry] = MappingProxyType({})) -> NetworkEntry:
@@ -219,7 +238,7 @@ def get_entry(name: str, own: Mapping[str, NetworkEntry] = MappingProxyType({}))
         any image classifier of torchvision with its default weights; either with ``-untrained``
         for the same network before training.
     own : mapping of str to NetworkEntry
-        A profile's own networks (`helpers.networks.own_networks`), by the names of their tables.
+        A profile's own networks (`OwnEntries`), by the names of their tables.
 
     Raises
     ------
@@ -228,25 +247,26 @@ def get_entry(name: str, own: Mapping[str, NetworkEntry] = MappingProxyType({}))
     """
     if name in own:
         return own[name]
+    family, _, seed = name.rpartition(SEED_SUFFIX)
+    if family in registry() and name in seed_names(family):
+        entry = registry()[family]
+        return replace(entry, name=name, seeds=0, seed=int(seed),
+                       file=f"{name}.safetensors" if entry.trained else "")
     if name in registry():
-        return _require_single_seed(registry()[name])
-    if found := _entry_of_seed(name):
-        return found
+        entry = registry()[name]
+        if entry.seeds:
+            raise LabError(f"{name!r} are {entry.seeds} networks",
+                           expected=f"one of {', '.join(seed_names(name))}",
+                           remedy="name one of them")
+        return entry
     if name.endswith(UNTRAINED_SUFFIX):
-        return _untrained_entry(name, own)
-    if name.startswith(TORCHVISION_PREFIX):
-        return _torchvision_entry(name)
-    raise unknown_name_error(name, [*own, *(name + UNTRAINED_SUFFIX for name in own), *registry(),
-                                    *(TORCHVISION_PREFIX + known
-                                      for known in list_torchvision_models())], "network")
-
-
-def _require_single_seed(found: NetworkEntry) -> NetworkEntry:
-    if found.seeds:
-        raise LabError(f"{found.name!r} are {found.seeds} networks",
-                       expected=f"one of {', '.join(seed_names(found.name))}",
-                       remedy="name one of them")
-    return found
+        return _untrained_entry(name, get_entry(name.removesuffix(UNTRAINED_SUFFIX), own))
+    torchvision = importlib.import_module(BUILDERS["torchvision"])
+    models = {f"torchvision:{model}": model for model in torchvision.list_models()}
+    if name in models:
+        return NetworkEntry(name=name, architecture=name, **torchvision.published(models[name]))
+    raise unknown_name_error(name, [*own, *(f"{known}{UNTRAINED_SUFFIX}" for known in own),
+                                    *registry(), *models], "network")
 
 
 def seed_names(name: str) -> list[str]:
@@ -256,50 +276,10 @@ def seed_names(name: str) -> list[str]:
         family.seeds)] if family and family.seeds else [name]
 
 
-def _entry_of_seed(name: str) -> NetworkEntry | None:
-    base, _, seed = name.rpartition(SEED_SUFFIX)
-    family = registry().get(base)
-    if family is None or name not in seed_names(base):
-        return None
-    return replace(family, name=name, seeds=0, seed=int(seed),
-                   file=f"{name}.safetensors" if family.trained else "")
-
-
-def _untrained_entry(name: str, own: Mapping[str, NetworkEntry]) -> NetworkEntry:
-    trained = get_entry(name.removesuffix(UNTRAINED_SUFFIX), own)
+def _untrained_entry(name: str, trained: NetworkEntry) -> NetworkEntry:
     options = {option: True if option == "init_weights" else value
                for option, value in trained.options.items()}
     return NetworkEntry(name=name, architecture=trained.architecture, options=options,
                         preprocessing=trained.preprocessing, objective="none", diet="none",
-                        seed=trained.seed, function=trained.function, listed_in=trained.listed_in,
+                        seed=trained.seed, folder=trained.folder, listed_in=trained.listed_in,
                         readout=trained.readout and ReadoutEntry(trained.readout.layer))
-
-
-def _torchvision_entry(name: str) -> NetworkEntry:
-    model = name.removeprefix(TORCHVISION_PREFIX)
-    if model not in list_torchvision_models():
-        raise unknown_name_error(name, [TORCHVISION_PREFIX + known
-                                        for known in list_torchvision_models()], "network")
-    weights = zoo.get_model_weights(model).DEFAULT
-    digest_match = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
-    return NetworkEntry(
-        name=name, architecture=name, objective="supervised", diet="ImageNet-1k",
-        options=_implied_options(model, weights),
-        preprocessing=torchvision_preprocessing(model),
-        url=weights.url, file=weights.url.rsplit("/", 1)[1],
-        digest=f"sha256:{digest_match[1]}" if digest_match else "",
-        bytes=round(weights.meta["_file_size"] * 2**20), licence="BSD-3-Clause; ImageNet terms")
-
-
-def torchvision_preprocessing(model: str) -> Preprocessing:
-    """Return what images a model of torchvision is shown, with its default weights."""
-    shown = zoo.get_model_weights(model).DEFAULT.transforms()
-    return Preprocessing(shown.resize_size[0], shown.crop_size[0], tuple(shown.mean),
-                         tuple(shown.std), shown.interpolation.value)
-
-
-def _implied_options(model: str, weights: zoo.WeightsEnum) -> dict[str, Any]:
-    """Return the options that torchvision's own constructors take from published weights."""
-    if model in ("googlenet", "inception_v3"):
-        return {"transform_input": True, "aux_logits": True, "init_weights": False}
-    return {"image_size": weights.meta["min_size"][0]} if model.startswith("vit_") else {}

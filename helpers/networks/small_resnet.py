@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
@@ -26,7 +27,7 @@ class SmallResNet(nn.Module):
     Notes
     -----
     He et al. (2016). Stages are called ``layer1`` ... ``layer4``, as in torchvision and in CLIP's
-    ResNets. GroupNorm, as in the AlexNet of this house, so that a network means the same before
+    ResNets. GroupNorm, as in the AlexNet of this project, so that a network means the same before
     its first step and after it: BatchNorm in evaluation would need running means first.
     """
 
@@ -65,3 +66,8 @@ def _residual_block(in_channels: int, out_channels: int, stride: int) -> BasicBl
 
 def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(channels // CHANNELS_PER_GROUP, channels)
+
+
+def build(_model: str, options: Mapping[str, Any]) -> SmallResNet:
+    """Build an untrained network, from the global random state."""
+    return SmallResNet(**options)

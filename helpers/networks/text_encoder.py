@@ -1,4 +1,4 @@
-"""What reads captions beside a network that sees: words, and a small transformer over them."""
+"""The text encoder of the demo CLIP: its words, and a small transformer over them."""
 
 from __future__ import annotations
 

@@ -30,27 +30,23 @@ def import_timm() -> ModuleType:
     return timm
 
 
-def list_timm_models() -> list[str]:
-    """Return the names of timm's architectures."""
-    return import_timm().list_models()
+def list_models() -> list[str]:
+    """Return the names of timm's architectures; a tag of weights, ``.a1_in1k``, may follow."""
+    timm = import_timm()
+    return [*timm.list_models(), *timm.list_pretrained()]
 
 
-def is_timm_model(name: str) -> bool:
-    """Tell whether timm has an architecture; a tag of weights, ``.a1_in1k``, may follow."""
-    return import_timm().is_model(name.partition(".")[0])
-
-
-def build_timm_model(name: str, options: Mapping[str, Any]) -> nn.Module:
+def build(model: str, options: Mapping[str, Any]) -> nn.Module:
     """Build an untrained network, from the global random state."""
-    return import_timm().create_model(name, pretrained=False, **options)
+    return import_timm().create_model(model, pretrained=False, **options)
 
 
-def timm_preprocessing(name: str) -> dict[str, Any]:
-    """Return what images a model of timm is shown: the keys of a table ``preprocessing``.
+def preprocessing(model: str) -> dict[str, Any]:
+    """Return what images a model is shown: the keys of a table ``preprocessing``.
 
     The shorter side is ``floor(crop / crop_pct)``, as in ``timm.data.transforms_factory``.
     """
-    config = import_timm().get_pretrained_cfg(name)
+    config = import_timm().get_pretrained_cfg(model)
     crop = config.input_size[-1]
     interpolation = config.interpolation if config.interpolation in (
         "bilinear", "bicubic") else "bilinear"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from helpers.core.cache import key
 from helpers.core.console import notice
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, zoo_dir
-from helpers.datasets.sources import (
-    DownloadSource,
-    ensure_file,
-    find_file,
-    matches_record,
-    write_record,
-)
-from helpers.networks.network import load_network
-from helpers.networks.own_networks import check_initial_weights
-from helpers.networks.registry import NetworkEntry
-from helpers.networks.weights import save_state_dict
+from helpers.datasets.sources import ensure_file, find_file, matches_record, write_record
+from helpers.networks.architectures import build
+from helpers.networks.builders import own_digest
+from helpers.networks.registry import NetworkEntry, WeightsFile
+from helpers.networks.weights import save_state_dict, state_digest
 
 
 def weights_file(entry: NetworkEntry, data: Path, *, seed: int = 0) -> Path | None:
@@ -32,51 +27,71 @@ def weights_file(entry: NetworkEntry, data: Path, *, seed: int = 0) -> Path | No
     if ready is not None:
         return ready
     if not entry.trained:
-        check_initial_weights(entry, seed + entry.seed)
-        kept = _drawn_file(entry, seed)
-        if kept.is_file():
-            notice(f"The weights of the untrained network {entry.name}, {kept}, are damaged; they "
-                   "are drawn again.")
-        save_state_dict(kept, load_network(entry, seed=seed + entry.seed).model)
-        write_record(kept)
-        return kept
-    if entry.function and not entry.file:
+        return _draw_weights(entry, seed)
+    if entry.folder and not entry.file:
         return None
     if not entry.url:
         raise LabError(f"no weights of {entry.name!r}", expected=f"data/zoo/{entry.file}",
                        remedy="make zoo trains the demo networks again")
-    return ensure_file(_source(entry), data / "networks" / entry.file)
+    return ensure_file(entry.source(entry.name), data / "networks" / entry.file)
 
 
 def find_weights(entry: NetworkEntry, data: Path, *, seed: int = 0) -> Path | None:
     """Return the file that `weights_file` would, or None; nothing is fetched or drawn."""
     ready = _ready_file(entry, data, seed=seed)
     if ready is None and entry.url:
-        return find_file(_source(entry), data / "networks" / entry.file)
+        return find_file(entry.source(entry.name), data / "networks" / entry.file)
     return ready
 
 
 def _ready_file(entry: NetworkEntry, data: Path, *, seed: int) -> Path | None:
     """Return a file of weights that is there and is not verified by a digest; None: there is none.
     """
-    ready = [data / "networks" / entry.local] if entry.local else []
-    if entry.file and not entry.url:
-        ready += [zoo_dir() / entry.file, data / "networks" / entry.file]
     if not entry.trained and matches_record(drawn := _drawn_file(entry, seed)):
-        ready.append(drawn)
+        return drawn
+    ready = [data / "networks" / entry.local] if entry.local else []
+    if not entry.url:
+        ready += _places(entry, data)
     return next((path for path in ready if path.is_file()), None)
 
 
+def _places(weights: WeightsFile, data: Path) -> list[Path]:
+    """Return where a file of weights may lie: in the zoo, or in the data directory."""
+    return [folder / weights.file for folder in (zoo_dir(), data / "networks") if weights.file]
+
+
 def _drawn_file(entry: NetworkEntry, seed: int) -> Path:
-    code = {"function": entry.function.digest} if entry.function else {}
+    code = {"function": own_digest(entry.architecture, entry.folder)} if entry.folder else {}
     drawn = key(architecture=entry.architecture, options=entry.options, seed=seed + entry.seed,
                 **code)
     return cache_dir() / "weights" / f"{entry.name.replace(':', '-')}-{drawn}.safetensors"
 
 
-def _source(entry: NetworkEntry) -> DownloadSource:
-    return DownloadSource(name=entry.name, url=entry.url, digest=entry.digest or None,
-                          bytes=entry.bytes, licence=entry.licence, cite=entry.cite)
+def _draw_weights(entry: NetworkEntry, seed: int) -> Path:
+    """Draw an untrained network from its seed, and keep its weights.
+
+    Raises
+    ------
+    LabError
+        If a user's function gives the same weights for two seeds: then they are not initial ones.
+    """
+    kept = _drawn_file(entry, seed)
+    if kept.is_file():
+        notice(f"The weights of the untrained network {entry.name}, {kept}, are damaged; they are "
+               "drawn again.")
+    draw = partial(build, entry.architecture, entry.options, folder=entry.folder)
+    model = draw(seed=seed + entry.seed)
+    if entry.folder and state_digest(model.state_dict()) == state_digest(
+            draw(seed=seed + entry.seed + 1).state_dict()):
+        raise LabError(f"{entry.architecture} returns the same weights whatever the seed is, and "
+                       f"{entry.name} is to be randomly initialised",
+                       expected="initial weights drawn by PyTorch's generator, without a seed of "
+                       "the function's own",
+                       remedy="let the function return initial weights, and name those of training "
+                       f"in `file` of {entry.listed_in}")
+    save_state_dict(kept, model)
+    write_record(kept)
+    return kept
 
 
 def readout_file(entry: NetworkEntry, data: Path) -> Path | None:
@@ -87,16 +102,9 @@ def readout_file(entry: NetworkEntry, data: Path) -> Path | None:
     readout = entry.readout
     if readout is None or not readout.file:
         return None
-    for path in (zoo_dir() / readout.file, data / "networks" / readout.file):
-        if path.is_file():
-            return path
-    if not readout.url:
-        return None
-    source = DownloadSource(name=f"readout of {entry.name}", url=readout.url,
-                            digest=readout.digest or None,
-                            bytes=readout.bytes, licence=readout.licence,
-                            cite=readout.cite)
-    return ensure_file(source, data / "networks" / readout.file)
+    ready = next((path for path in _places(readout, data) if path.is_file()), None)
+    return ready or (ensure_file(readout.source(f"readout of {entry.name}"),
+                                 data / "networks" / readout.file) if readout.url else None)
 
 
 def text_files(entry: NetworkEntry, data: Path, *, seed: int = 0) -> tuple[Path, Path]:

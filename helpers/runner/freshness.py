@@ -24,6 +24,7 @@ from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir,
 from helpers.datasets.prepare import WRITERS, locate
 from helpers.figures.deviations import read_deviations
 from helpers.figures.verdicts import machine_dependent
+from helpers.networks.builders import IMPORTED_BY_NAME
 from helpers.networks.own_function import find_function, is_own_function
 from helpers.stimuli.folders import CLASSES_FILE
 from helpers.stimuli.image_table import listed_files
@@ -39,7 +40,8 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
     """Digest all that is written by hand: text, helpers, resources, profile, packages."""
     text = source.read_text(encoding="utf-8")
     lock = ROOT / "requirements.lock"
-    return key(text=text_digest(text), code=code_digest([*direct_imports(text), *RUNNER]),
+    return key(text=text_digest(text), code=code_digest([*direct_imports(text), *RUNNER,
+                                                         *IMPORTED_BY_NAME]),
                synthetic=code_digest([WRITERS]) if profile.synthetic else "",
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),

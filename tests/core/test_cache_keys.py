@@ -311,8 +311,7 @@ def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(p
     listed = replace(get_entry(name), file="")
     found = []
     for one in (listed, listed, replace(listed, options={**listed.options, "n_classes": 3})):
-        monkeypatch.setattr(weight_files, "load_network", lambda *_,
-                            **__: SimpleNamespace(model=None))
+        monkeypatch.setattr(weight_files, "build", lambda *_, **__: None)
         monkeypatch.setattr(weight_files, "save_state_dict", lambda path, _: None)
         monkeypatch.setattr(weight_files, "write_record", lambda path: None)
         found.append(weight_files.weights_file(one, private))

@@ -18,11 +18,7 @@ from helpers.core.errors import LabError
 from helpers.networks.activations import count_units, extract_activations
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import load_network
-from helpers.networks.open_clip_encoders import (
-    build_open_clip_image_encoder,
-    build_open_clip_text_encoder,
-    tokenize_open_clip,
-)
+from helpers.networks.open_clip_encoders import build_text_encoder, tokenize
 from helpers.networks.registry import get_entry, parse_entry, registry
 from helpers.networks.weights import read_state_dict, save_tensors, state_digest
 
@@ -63,7 +59,7 @@ def captions():
 
 def text_encoder(architecture, path):
     """Return the text encoder of a file."""
-    return build_open_clip_text_encoder(architecture, TINY[architecture],
+    return build_text_encoder(architecture, TINY[architecture],
                                         read_state_dict(path, keys="open_clip_text"))
 
 
@@ -135,7 +131,7 @@ def test_state_dicts_of_open_clip_itself_are_split_too(tmp_path, prefix):
         image, text = (read_state_dict(tmp_path / name, keys=keys, **found)
                        for keys in ("open_clip", "open_clip_text"))
         assert state_digest(image) == state_digest(whole.visual.state_dict())
-        encoder = build_open_clip_text_encoder(VIT, TINY[VIT], text)
+        encoder = build_text_encoder(VIT, TINY[VIT], text)
         with torch.no_grad():
             assert torch.allclose(encoder(captions()), whole.encode_text(captions()), atol=1e-5)
 
@@ -229,10 +225,10 @@ def test_files_that_do_not_fit_are_refused(published, tmp_path):
     with pytest.raises(LabError, match="does not fit"):
         load_network(tiny_entry(other), path)
     with pytest.raises(LabError, match="missing: positional_embedding"):
-        build_open_clip_text_encoder(architecture, TINY[architecture], {})
+        build_text_encoder(architecture, TINY[architecture], {})
     deeper = TINY[architecture] | {"text_cfg": TEXT | {"layers": 3}}
     with pytest.raises(LabError, match=r"missing: transformer\.resblocks\.2"):
-        build_open_clip_text_encoder(architecture, deeper,
+        build_text_encoder(architecture, deeper,
                                      read_state_dict(path, keys="open_clip_text"))
     torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "other.pt")
     with pytest.raises(LabError, match="missing"):
@@ -253,19 +249,19 @@ def test_unknown_models_are_refused():
     with pytest.raises(LabError) as caught:
         build("open_clip:ViT-B-32-quikgelu", {}, seed=0)
     assert VIT in caught.value.expected
-    for read in (lambda name: tokenize_open_clip(name, ["a face"]),
-                 lambda name: build_open_clip_text_encoder(name, {}, {})):
+    for read in (lambda name: tokenize(name, ["a face"]),
+                 lambda name: build_text_encoder(name, {}, {})):
         with pytest.raises(LabError, match="'open_clip:ViT' is unknown"):
             read("open_clip:ViT")
         with pytest.raises(LabError, match="files of another project"):
             read("open_clip:roberta-ViT-B-32")
     for name in ("open_clip:ViT", "torchvision:RN50", "RN50"):
         with pytest.raises(LabError, match=f"'{name}' is unknown"):
-            build_open_clip_image_encoder(name, {})
+            build(name, {}, seed=0)
 
 
 def test_tokens_are_clips():
-    tokens = tokenize_open_clip(VIT, ["a face", "A photo of a FACE. ", "face " * 100])
+    tokens = tokenize(VIT, ["a face", "A photo of a FACE. ", "face " * 100])
     assert tokens.shape == (3, 77)
     assert tokens.dtype == torch.int64
     assert tokens[0, :5].tolist() == [49406, 320, 1710, 49407, 0]

@@ -217,7 +217,7 @@ def test_a_profile_may_be_moved(folder):
 
 REFUSED = {
     'architecture = "resnet10t"': ["'resnet10t'", "torchvision:<model>", "timm:<model>"],
-    'architecture = "torchvision:resnet19"': ["'resnet19'", "torchvision:resnet18"],
+    'architecture = "torchvision:resnet19"': ["'torchvision:resnet19'", "torchvision:resnet18"],
     'architecture = "no_such_module:build"': ["no module 'no_such_module'", "my_networks:build"],
     'architecture = "my_networks:bild"': ["no function 'bild'", "build"],
     'architecture = "my_networks:raises"': ["no table of 7 columns", "my_networks.py, line 10"],

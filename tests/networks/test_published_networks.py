@@ -22,9 +22,10 @@ from torch import nn
 
 from helpers.core.errors import LabError
 from helpers.networks.activations import layer_hooks
-from helpers.networks.architectures import build, list_torchvision_models
+from helpers.networks.architectures import build
 from helpers.networks.network import load_network
 from helpers.networks.registry import Preprocessing, get_entry, parse_entry
+from helpers.networks.torchvision_models import list_models
 from helpers.networks.weights import load_weights, read_state_dict
 
 pytestmark = pytest.mark.slow
@@ -134,14 +135,14 @@ def device_of(name: str) -> torch.device:
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")
 @pytest.mark.parametrize("name", [
     *FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
-    *(pytest.param(name, marks=pytest.mark.exhaustive) for name in list_torchvision_models()
+    *(pytest.param(name, marks=pytest.mark.exhaustive) for name in list_models()
       if name not in (*FAST, *SLOW))])
 def test_published_files_give_the_publishers_activations(name, tmp_path):
     compare(name, tmp_path)
 
 
 def test_every_name_of_torchvision_is_tested():
-    assert {*FAST, *SLOW} <= set(list_torchvision_models()) and len(list_torchvision_models()) >= 80
+    assert {*FAST, *SLOW} <= set(list_models()) and len(list_models()) >= 80
 
 
 def test_the_input_of_googlenet_is_rescaled_as_published():
@@ -156,7 +157,7 @@ def test_all_preprocessings_are_torchvisions():
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(256, size=(260, 330, 3), dtype=np.uint8))
     kinds: dict[tuple, str] = {}
-    for name in list_torchvision_models():
+    for name in list_models():
         theirs = zoo.get_model_weights(name).DEFAULT.transforms()
         view = Preprocessing(*theirs.resize_size, *theirs.crop_size, tuple(theirs.mean),
                              tuple(theirs.std), theirs.interpolation.value)
