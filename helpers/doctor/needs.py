@@ -99,8 +99,9 @@ LANGUAGE = [(TABLE, "language"), (IMAGES, "language.images"), (NETWORK, "languag
 NEEDS: dict[str, list[tuple]] = {
     "00": [*_images("localizer", "probe", "diet"), *SHOWN, (COHORT, "cohort", "encoding")],
     "01": [LOCALIZER, *_images("probe"), *SHOWN],
-    "02": [(TABLE, "lesions"), LOCALIZER, (IMAGES, "lesions.images"), (NETWORK, "networks.main"),
-           (NETWORK, "lesions.compare"), (READOUTS, "[readout]", "readout")],
+    "02": [(TABLE, "lesions"), LOCALIZER, (IMAGES, "lesions.images"),
+           (NETWORK, "networks.main", "lesions"), (NETWORK, "lesions.compare"),
+           (READOUTS, "[readout]", "readout")],
     "03": [(TABLE, "encoding"), (COHORT, "cohort"), LOCALIZER, *PAIR,
            (NETWORK, "encoding.face_network"), (FILES, "rdms", "rdms")],
     "04": [(TABLE, "channels"), (IMAGES, "channels.images"), *PAIR],

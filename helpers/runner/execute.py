@@ -34,9 +34,6 @@ REMEDY = (f"free memory, or run less at once (--jobs 1, {WORKERS_VARIABLE}=1); w
 KILLED = getattr(signal, "SIGKILL", 9)
 """Windows has no such signal: a process that is ended there has a positive status."""
 
-CellCallback = Callable[[int, int, str], None]
-"""Gets the number of a cell, how many there are, and the heading that it stands under."""
-
 
 class Kernel(AsyncKernelManager):
     """A kernel that remembers the status with which its process ended, and leaves no workers."""
@@ -56,7 +53,7 @@ class Kernel(AsyncKernelManager):
 
 
 def execute(source: Path, target: Path, parameters: dict[str, object],
-            on_cell: CellCallback = lambda *_: None) -> str:
+            on_cell: Callable[[int, int, str], None] = lambda *_: None) -> str:
     """Execute ``source`` into ``target``; return what went wrong, or nothing.
 
     Parameters
@@ -68,7 +65,7 @@ def execute(source: Path, target: Path, parameters: dict[str, object],
     parameters : dict
         Values that differ from the notebook's defaults.
     on_cell : callable
-        Called when a cell begins.
+        Called when a cell begins: its number, how many there are, the heading above it.
     """
     notebook = read_source(source)
     headings, position = _heading_of_each_cell(notebook), ["its start"]
@@ -99,10 +96,8 @@ def execute(source: Path, target: Path, parameters: dict[str, object],
 
 
 def _run_notebook(draft: Path, done: Path, parameters: dict[str, object],
-                  report_cell: Callable[..., None],
-                  position: list[str]) -> str:
-    """Execute a notebook; return what went wrong, and at which cell: ``position[0]``, that has
-    begun."""
+                  report_cell: Callable[..., None], position: list[str]) -> str:
+    """Execute a notebook; return what went wrong, and at which cell (``position[0]``)."""
     try:
         papermill.execute_notebook(
             draft, done, parameters=parameters, kernel_name="python3", cwd=ROOT,
@@ -157,11 +152,9 @@ def _error_message(error: PapermillExecutionError, where: str) -> str:
 
 
 def execute_and_report(connection: Connection, source: Path, target: Path,
-                       parameters: dict[str, object],
-                       environment: Mapping[str, str], log: Path) -> None:
-    """Execute in this process: cells are reported through ``connection``, at last the problem and
-    the
-    cost.
+                       parameters: dict[str, object], environment: Mapping[str, str],
+                       log: Path) -> None:
+    """Execute in this process; cells, and at last problem and cost, go through ``connection``.
 
     Parameters
     ----------
