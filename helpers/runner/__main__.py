@@ -119,21 +119,20 @@ class Runner:
         executed, expected = staging / f"{stem}.ipynb", (f"{stem}.png", f"{stem}.json")
         display.start(stem)
         try:
-            job.result = run_in_process(job.source, executed, job.parameters,
-                                        self._environment(staging), display, self.cell_limit)
+            run_in_process(job, executed, self._environment(staging), display, self.cell_limit)
             missing = [name for name in expected if not (staging / name).is_file()]
-            if missing and not job.result.problem:
-                job.result.problem = f"{stem} finished but wrote no {' and no '.join(missing)}"
+            if missing and not job.problem:
+                job.problem = f"{stem} finished but wrote no {' and no '.join(missing)}"
             job.seconds = time.perf_counter() - begin
-            if not job.result.problem:
+            if not job.problem:
                 self._publish(staging, job, code)
             elif executed.is_file():
                 kept = ensure_writable(stamp_path(self.profile, stem).parent)
                 os.replace(executed, kept / f"{stem}.failed.ipynb")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        job.state, mark = (FAILED, "✗") if job.result.problem else (MADE, "✓")
-        display.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", job.result.problem)
+        job.state, mark = (FAILED, "✗") if job.problem else (MADE, "✓")
+        display.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", job.problem)
 
     def _environment(self, staging: Path) -> dict[str, str]:
         """Return what a notebook's processes find in their environment; a user's choice goes first.
@@ -202,11 +201,10 @@ def publish_notebooks(runner: Runner) -> None:
         atomic_write(target, partial(shutil.copyfile, runner.folder / target.name))
 
 
-def _assignments(texts: list[str]) -> dict[str, str]:
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise LabError(f"-p {wrong[0]}", expected="-p name=value", remedy="add the value")
-    return dict(text.split("=", 1) for text in texts)
+def _assignment(text: str) -> list[str]:
+    if "=" not in text:
+        raise LabError(f"-p {text}", expected="-p name=value", remedy="add the value")
+    return text.split("=", 1)
 
 
 def _cell_seconds(minutes: str) -> float:
@@ -229,20 +227,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
     parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N",
                         help="notebooks at once; as many as there are cores if not given")
-    parser.add_argument("-p", dest="parameters", action="append", default=[],
+    parser.add_argument("-p", dest="parameters", action="append", default=[], type=_assignment,
                         metavar="name=value", help="a parameter of the notebooks")
     parser.add_argument("--force", action="store_true", help="run also what is fresh")
-    parser.add_argument("--cell-limit", default="inf", metavar="MINUTES",
+    parser.add_argument("--cell-limit", type=_cell_seconds, default=math.inf, metavar="MINUTES",
                         help="end a notebook at a cell that takes longer; no limit if not given")
     parser.add_argument("--publish", action="store_true",
                         help="then write the executed notebooks beside their sources")
-    options = parser.parse_args(arguments)
     begin = time.perf_counter()
     try:
-        seconds = _cell_seconds(options.cell_limit)
+        options = parser.parse_args(arguments)
         profile = load_profile(options.profile)
-        jobs = plan_jobs(options.profile, options.only, _assignments(options.parameters))
-        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))), seconds)
+        jobs = plan_jobs(options.profile, options.only, dict(options.parameters))
+        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))), options.cell_limit)
         runner.run(force=options.force)
         if options.publish and all(job.state != FAILED for job in jobs):
             publish_notebooks(runner)
@@ -254,7 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     echo(closing_table(jobs, runner.folder))
     made = [job for job in jobs if job.state != FRESH]
-    cpu = math.fsum(job.result.cpu_seconds for job in made)
+    cpu = math.fsum(job.cpu_seconds for job in made)
     echo(f"{format_duration(time.perf_counter() - begin)} in all"
          + ("" if math.isnan(cpu) else f", {format_duration(cpu)} of CPU time") if made else
          f"Nothing to do: all figures of profile {profile.name} are fresh.")

@@ -30,9 +30,9 @@ PROBES = (("domains", "domains"), ("48 classes", "classes"))
 """What the probes of the record tell apart: in words, and its key."""
 
 
-def read_record(folder: Path | None = None) -> dict[str, dict]:
+def read_record() -> dict[str, dict]:
     """Return the record of training: network, with its seed where there are several -> entries."""
-    return json.loads(((folder or zoo_dir()) / "zoo.json").read_text(encoding="utf-8"))
+    return json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 
 
 def demo_networks() -> dict[str, dict]:

@@ -77,10 +77,9 @@ def inputs_key(profile: Profile, names: Iterable[str],
                if name.split("/")[0] in profile.sources}
     folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
     for folder in set(folders.values()) - listings.keys():
-        # the classes of an image set may be listed there
-        beside = [folder.parent / CLASSES_FILE]
-        if folder.is_file():  # a table of images
-            beside = [folder, *listed_files(folder)]
+        # a table of images lists files; the classes of an image set may be listed beside it
+        beside = ([folder, *listed_files(folder)] if folder.is_file()
+                  else [folder.parent / CLASSES_FILE])
         listings[folder] = text_digest("\n".join(sorted([*_iter_states(folder),
                                                          *_iter_file_states(beside)])))
     untrained_weights = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from helpers.core.console import NOTICES
+from helpers.runner.job import NotebookJob
 from helpers.runner.progress import RunProgress
 
 POLL_SECONDS = 1.0
@@ -28,25 +29,6 @@ if _has_forkserver:
     # Loaded once for all notebooks, instead of once by each of their processes. Nothing of ours:
     # where the server starts, the path may not yet lead to it.
     _context.set_forkserver_preload(["papermill", "jupytext", "nbformat", "nbclient"])
-
-
-@dataclass
-class ProcessResult:
-    """What came of a notebook.
-
-    Attributes
-    ----------
-    problem : str
-        What went wrong; empty if nothing did.
-    cpu_seconds : float
-        User and system, of all its processes; NaN where they could not tell.
-    memory : int
-        The most bytes that its processes held at once (resident, looked at every second).
-    """
-
-    problem: str = ""
-    cpu_seconds: float = float("nan")
-    memory: int = 0
 
 
 @dataclass
@@ -92,16 +74,16 @@ def process_tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def run_in_process(source: Path, target: Path, parameters: dict[str, object],
-                   environment: Mapping[str, str], display: RunProgress,
-                   cell_limit: float = math.inf) -> ProcessResult:
+def run_in_process(job: NotebookJob, target: Path, environment: Mapping[str, str],
+                   display: RunProgress, cell_limit: float = math.inf) -> None:
     """Execute a notebook in a process of its own and wait for its end, however it ends.
 
     Parameters
     ----------
-    source, target : Path
-        What its kernel prints outside of cells goes into ``.log`` beside the target.
-    parameters : dict
+    job : NotebookJob
+        Gets what went wrong, and what the notebook's processes used.
+    target : Path
+        The executed notebook; what its kernel prints outside of cells goes into ``.log`` beside it.
     environment : mapping of str to str
         In addition to this process's own.
     display : RunProgress
@@ -112,22 +94,21 @@ def run_in_process(source: Path, target: Path, parameters: dict[str, object],
     """
     from helpers.runner.execute import execute_and_report, limit_message
 
-    result, position, cell_begin = ProcessResult(), "its start", time.monotonic()
-    stem, log = source.stem, target.with_name(".log")
-    notices = NoticeFile(log.with_name(".notices"), partial(display.notice, stem))
+    position, cell_begin, log = "its start", time.monotonic(), target.with_name(".log")
+    notices = NoticeFile(log.with_name(".notices"), partial(display.notice, job.stem))
     connection, child_connection = _context.Pipe(duplex=False)
     process = _context.Process(target=execute_and_report, args=(
-        child_connection, source, target, parameters,
+        child_connection, job.source, target, job.parameters,
         {**os.environ, **environment, NOTICES: str(notices.path)}, log))
     process.start()
     child_connection.close()  # else the end of the process would not be the end of the line
     watch, ended = ProcessWatch(process.pid), False
     while not ended:
-        display.look(stem, watch.look())
+        display.look(job.stem, watch.look())
         notices.read()
         if time.monotonic() - cell_begin > cell_limit:
             end_process_tree(process.pid)
-            ended, result.problem = True, limit_message(position, cell_limit)
+            ended, job.problem = True, limit_message(position, cell_limit)
         elif connection.poll(POLL_SECONDS):
             try:
                 kind, *said = connection.recv()
@@ -135,15 +116,14 @@ def run_in_process(source: Path, target: Path, parameters: dict[str, object],
                 break
             if kind == "cell":
                 position, cell_begin = "cell {} of {} ({})".format(*said), time.monotonic()
-                display.cell(stem, *said)
+                display.cell(job.stem, *said)
             else:
-                ended, (result.problem, result.cpu_seconds) = True, said
+                ended, (job.problem, job.cpu_seconds) = True, said
     process.join()
     notices.read()
-    result.memory = watch.memory
+    job.memory = watch.memory
     if not ended:
-        result.problem = _describe_death(position, process.exitcode, log)
-    return result
+        job.problem = _describe_death(position, process.exitcode, log)
 
 
 def _describe_death(position: str, status: int | None, log: Path) -> str:

@@ -13,17 +13,14 @@ from pathlib import Path
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures.deviations import markdown_table
+from helpers.figures.verdicts import CLAIM, EXPLORATORY, VERDICTS
 from helpers.runner.figure_strip import write_strip
 from helpers.runner.replicates import (
-    CLAIM,
-    EXPLORATORY,
     NOT_ASKED,
     NOT_RUN,
     PAPERS,
-    VERDICTS,
     ClaimRow,
     Outcome,
-    Paper,
     Runs,
     claim_rows,
     count_verdicts,
@@ -121,18 +118,18 @@ def brief(outcome: Outcome) -> str:
 def counts_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     """Return README's second table: how many claims of each paper have which verdict."""
     names = profile_names(runs)
-    ours = [row for row in rows if not row.of_paper]
-    groups = [(f"[{paper.name}]({paper.address})",
-               [row for row in rows if row.of_paper and row.paper == paper.number])
-              for paper in PAPERS] + [("beyond the papers: controls, known truth", ours)]
-    return markdown_table(("claims of", *names.values()),
-                          ((name, *(_counted(found, profile) for profile in names))
-                           for name, found in groups))
+    groups = {f"[{paper.name}]({paper.address})": [
+        row for row in rows if row.of_paper and row.paper == paper.number] for paper in PAPERS}
+    groups["beyond the papers: controls, known truth"] = [row for row in rows if not row.of_paper]
+    return markdown_table(("claims of", *names.values()), (
+        (name, *(_counted(found, profile, " · ") or "–" for profile in names))
+        for name, found in groups.items()))
 
 
-def _counted(rows: Iterable[ClaimRow], profile: str) -> str:
-    counts = count_verdicts(rows, profile)
-    return " · ".join(f"{n} {verdict}" for verdict, n in counts.items() if n) or "–"
+def _counted(rows: Iterable[ClaimRow], profile: str, separator: str = ", ",
+             kinds: Sequence[str] = (CLAIM,)) -> str:
+    counts = count_verdicts(rows, profile, kinds=kinds)
+    return separator.join(f"{n} {verdict}" for verdict, n in counts.items() if n)
 
 
 def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
@@ -143,32 +140,28 @@ def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     trained, untrained = (values["share, four core domains"] for name, values in numbers.items()
                           if name.startswith("fc6, "))
     first = [row for row in rows if row.notebook == stem]
+    # as in the closing table of a run: exploratory claims, too
+    own, all_of_them = (_counted(found, "demo", kinds=(CLAIM, EXPLORATORY))
+                        for found in (first, rows))
     shares = ", ".join(f"{value:.1%} of {layer}" for layer, value in layers.items())
     return (f"**Numbers to expect.** Figure 01: units selective for one of five domains are "
             f"{shares}; for one of the four core domains {trained:.1%} of fc6's units, and "
-            f"{untrained:.1%} without training. Its claims: {_closing(first)}. "
-            f"All {len(runs['demo'])} notebooks: {_closing(rows)}. Verdicts should be the same on "
+            f"{untrained:.1%} without training. Its claims: {own}. "
+            f"All {len(runs['demo'])} notebooks: {all_of_them}. Verdicts should be the same on "
             "every machine, and numbers agree to tolerances ([what was measured]"
             "(docs/same_verdicts.md)).")
 
 
-def _closing(rows: Iterable[ClaimRow]) -> str:
-    """Return verdicts counted as in the closing table of a run: exploratory claims, too."""
-    counts = count_verdicts(rows, "demo", kinds=(CLAIM, EXPLORATORY))
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-
-
 def all_claims_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     """Return the page of all claims: a section for each paper, a table for each notebook."""
-    beyond = Paper(0, "Of no paper", "", ())
+    titles = {paper.number: f"{paper.number} · [{paper.name}]({paper.address})"
+              for paper in PAPERS} | {0: "Of no paper"}
     lines = []
-    for paper in (*PAPERS, beyond):
-        found = [row for row in rows if row.paper == paper.number]
-        if found:
-            title = f"[{paper.name}]({paper.address})" if paper.address else paper.name
-            lines += [f"## {paper.number} · {title}" if paper.number else f"## {title}"]
-            lines += [_notebook_table(stem, [row for row in found if row.notebook == stem], runs)
-                      for stem in dict.fromkeys(row.notebook for row in found)]
+    for number, title in titles.items():
+        found = [row for row in rows if row.paper == number]
+        lines += [f"## {title}"] * bool(found)
+        lines += [_notebook_table(stem, [row for row in found if row.notebook == stem], runs)
+                  for stem in dict.fromkeys(row.notebook for row in found)]
     return "\n\n".join(lines)
 
 

@@ -12,12 +12,7 @@ from pathlib import Path
 from helpers.core.console import echo
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT, atomic_write
-from helpers.figures.deviations import (
-    COLUMNS,
-    deviation_cells,
-    markdown_table,
-    read_deviations,
-)
+from helpers.figures.deviations import COLUMNS, deviation_cells, markdown_table, read_deviations
 
 DOCUMENT = ROOT / "REPRODUCING.md"
 DEVIATIONS, SCALE = "known deviations", "paper scale"
@@ -26,9 +21,8 @@ DEVIATIONS, SCALE = "known deviations", "paper scale"
 
 def deviations_part() -> str:
     """Return the table of all known deviations, one row each."""
-    return markdown_table(("notebooks", *COLUMNS), ((", ".join(row.notebooks),
-                                                     *deviation_cells(row))
-                                                    for row in read_deviations()))
+    return markdown_table(("notebooks", *COLUMNS), (
+        (", ".join(row.notebooks), *deviation_cells(row)) for row in read_deviations()))
 
 
 def replace_part(text: str, name: str, content: str) -> str:

@@ -213,11 +213,11 @@ def _relinked(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def build_versions(sources: Sequence[Path], folder: Path = BUILD) -> list[Path]:
+def build_versions(sources: Sequence[Path]) -> list[Path]:
     """Write both versions of some notebooks; return their paths."""
     made = []
     for version, make in ((STUDENT, student_version), (TEACHER, teacher_version)):
-        target = ensure_writable(folder / version)
+        target = ensure_writable(BUILD / version)
         made += [write(make(source), target / source.with_suffix(".ipynb").name)
                  for source in sources]
     return made

@@ -110,9 +110,9 @@ def test_a_headline_that_no_run_makes_is_refused(runs, monkeypatch):
 
 
 def test_of_many_intervals_the_one_that_decides_is_shown():
-    assert brief(Outcome("supported", "a +0.2 [0.1, 0.3], b +0.1 [0.05, 0.2]", "", 0.1, 0.05,
+    assert brief(Outcome("supported", "a +0.2 [0.1, 0.3], b +0.1 [0.05, 0.2]", 0.1, 0.05,
                          0.2)) == "weakest of 2: +0.100 [0.050, 0.200]"
-    assert brief(Outcome("supported", "+0.2 [0.1, 0.3]", "", 0.2, 0.1, 0.3)) == "+0.2 [0.1, 0.3]"
+    assert brief(Outcome("supported", "+0.2 [0.1, 0.3]", 0.2, 0.1, 0.3)) == "+0.2 [0.1, 0.3]"
     assert len(brief(Outcome("supported", "a +0.1 (p = 0.010), " * 20))) <= readme.SHORT + 3
     assert readme._cell(Outcome(NOT_ASKED), brief) == "–"
 
