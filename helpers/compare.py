@@ -129,8 +129,9 @@ def compare(model: nn.Module | Network | str | Callable[[], nn.Module], layers: 
             if source is shown:
                 rows["selectivity"] += _selectivity_rows(layer, activations, categories, alpha)
             if source is stimuli:
-                rows["encoding"] += _encoding_rows(layer, activations, measured, folds)
-                rows["rsa"] += _rsa_rows(layer, activations, measured)
+                for encoding, rsa in _region_rows(layer, activations, measured, folds):
+                    rows["encoding"].append(encoding)
+                    rows["rsa"].append(rsa)
     return Comparison(**{name: pd.DataFrame(table) for name, table in rows.items()})
 
 
@@ -170,24 +171,20 @@ def _selectivity_rows(layer: str, activations: Tensor, categories: tuple[str, ..
                "n_selective": int(selective.sum()), "proportion": float(selective.float().mean())}
 
 
-def _encoding_rows(layer: str, activations: Tensor, measured: Measured,
-                   folds: Sequence[NDArray]) -> Iterator[dict[str, object]]:
+def _region_rows(layer: str, activations: Tensor, measured: Measured, folds: Sequence[NDArray]
+                 ) -> Iterator[tuple[dict[str, object], dict[str, object]]]:
+    """Yield two rows for each region: of encoding and of RSA."""
+    units, ceiling = activations.numpy(), measured.noise_ceiling
     inside = np.flatnonzero(np.any(list(measured.members.values()), axis=0))
-    scores = compute_fold_scores(linear_kernel(activations.numpy()), measured.means[:, inside],
-                                 folds)
+    scores = compute_fold_scores(linear_kernel(units), measured.means[:, inside], folds)
     r = np.full(measured.means.shape[1], np.nan)
     r[inside] = score_nested({layer: scores}).r
+    model_rdm = rdm(units)
     for roi, mask in measured.members.items():
-        known = mask & (measured.noise_ceiling > 0)
-        best = measured.noise_ceiling[known].mean() if known.any() else np.nan
-        yield {"layer": layer, "roi": roi, "n_images": len(measured.means),
-               "n_voxels": int(mask.sum()), "r": r[mask].mean(), "noise_ceiling": best,
-               "r_corrected": r[known].mean() / best if known.any() else np.nan}
-
-
-def _rsa_rows(layer: str, activations: Tensor, measured: Measured) -> Iterator[dict[str, object]]:
-    model_rdm = rdm(activations.numpy())
-    for roi, mask in measured.members.items():
-        yield {"layer": layer, "roi": roi, "n_images": len(measured.means),
-               "n_voxels": int(mask.sum()),
-               "spearman_r": spearman_rdms(model_rdm, rdm(measured.means[:, mask]))}
+        known = mask & (ceiling > 0)
+        best = ceiling[known].mean() if known.any() else np.nan
+        row = {"layer": layer, "roi": roi, "n_images": len(measured.means),
+               "n_voxels": int(mask.sum())}
+        yield ({**row, "r": r[mask].mean(), "noise_ceiling": best,
+                "r_corrected": r[known].mean() / best if known.any() else np.nan},
+               {**row, "spearman_r": spearman_rdms(model_rdm, rdm(measured.means[:, mask]))})

@@ -46,12 +46,11 @@ def select_notebooks(only: list[str], folder: Path = FOLDER) -> list[Path]:
     available = list_sources(folder)
     if not only:
         return available
-    selected = []
+    selected: list[Path] = []
     for name in only:
         stem = Path(name).name.removesuffix(".py").removesuffix(".ipynb")
-        number = f"{int(stem):02d}_" if stem.isascii() and stem.isdigit() else None
         match = [path for path in available
-                 if path.stem == stem or (number and path.stem.startswith(number))]
+                 if path.stem == stem or stem and path.stem[:2] == stem.zfill(2)]
         if not match:
             raise LabError(f"no notebook {name!r}",
                            expected=one_of((path.stem for path in available),

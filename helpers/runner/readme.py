@@ -7,7 +7,7 @@ Parts lie between two comments, as in ``REPRODUCING.md`` (`helpers.runner.reprod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from helpers.core.errors import LabError
@@ -26,7 +26,7 @@ from helpers.runner.replicates import (
     count_verdicts,
     read_runs,
 )
-from helpers.runner.reproducing import write_part
+from helpers.runner.reproducing import write_parts
 
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "replicates.md"
 EXPECTED, REPLICATES, COUNTS, ALL_CLAIMS = ("expected numbers", "what replicates", "counts",
@@ -84,7 +84,7 @@ def headline_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
                            remedy="correct HEADLINES in helpers/runner/readme.py")
         table.append((f"[{number}](notebooks/{found[0].notebook}.ipynb)",
                       f"{found[0].statement} · *{found[0].paper_value}*",
-                      *(_cell(_asked(found, profile), brief) for profile in names)))
+                      *(_cell(_asked(found, profile), short=True) for profile in names)))
     return markdown_table(("", "claim · *the paper's value*", *names.values()), table)
 
 
@@ -94,10 +94,10 @@ def _asked(rows: Sequence[ClaimRow], profile: str) -> Outcome:
     return next((outcome for outcome in outcomes if outcome.verdict in VERDICTS), outcomes[0])
 
 
-def _cell(outcome: Outcome, text: Callable[[Outcome], str]) -> str:
+def _cell(outcome: Outcome, *, short: bool = False) -> str:
     if outcome.verdict in (NOT_RUN, NOT_ASKED):
         return "–"
-    found = text(outcome)
+    found = brief(outcome) if short else outcome.run
     return f"**{outcome.verdict}**{': ' if found else ''}{found}"
 
 
@@ -170,7 +170,7 @@ def _notebook_table(stem: str, rows: Iterable[ClaimRow], runs: Runs) -> str:
                            for profile, found in runs.items()})
     cells = ((f"{row.statement}{' *(exploratory)*' if row.kind == EXPLORATORY else ''}",
               f"{row.paper_value} ({row.source})",
-              *(_cell(row.outcomes[profile], lambda outcome: outcome.run) for profile in names))
+              *(_cell(row.outcomes[profile]) for profile in names))
              for row in rows)
     table = markdown_table(("claim", "the paper's value (source)", *names.values()), cells)
     return f"### [{stem}](../notebooks/{stem}.ipynb)\n\n{table}"
@@ -187,5 +187,4 @@ def generated_parts(runs: Runs) -> dict[tuple[Path, str], str]:
 
 if __name__ == "__main__":
     write_strip()
-    for (document, name), content in generated_parts(read_runs()).items():
-        write_part(name, content, document)
+    write_parts(generated_parts(read_runs()))

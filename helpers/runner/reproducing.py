@@ -7,6 +7,7 @@ A part lies between two comments of Markdown that name it; everything else is wr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from helpers.core.console import echo
@@ -51,6 +52,12 @@ def write_part(name: str, content: str, path: Path = DOCUMENT) -> None:
     if text != present:
         atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
     echo(f"{path.name}: {name} written")
+
+
+def write_parts(parts: Mapping[tuple[Path, str], str]) -> None:
+    """Replace parts of several documents: document and name -> text."""
+    for (document, name), content in parts.items():
+        write_part(name, content, document)
 
 
 if __name__ == "__main__":
