@@ -38,12 +38,11 @@ STAMP_DIGEST = "sha256"
 def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -> str:
     """Digest all that is written by hand: text, helpers, resources, profile, packages."""
     text = source.read_text(encoding="utf-8")
-    lock = ROOT / "requirements.lock"
     return key(text=text_digest(text), code=code_digest([*direct_imports(text), *RUNNER]),
                synthetic=code_digest([WRITERS]) if profile.synthetic else "",
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),
-               lock=file_digest(lock) if lock.is_file() else "",
+               lock=file_digest(ROOT / "requirements.lock"),
                machine_dependent=machine_dependent(profile.name, source.stem),
                functions=function_digests(profile),
                deviations=[asdict(row) for row in read_deviations(source.stem)],

@@ -56,16 +56,14 @@ def find_exercises(notebook: NotebookNode, name: str) -> dict[int, str]:
         If a stub is not followed by its solution and its check, if stub and solution define other
         names or signatures, or if the question says no level; the cell is named.
     """
-    found: dict[int, str] = {}
-    for index, cell in enumerate(notebook.cells):
-        tag = _tag(cell)
-        if tag == EXERCISE:
-            found[index] = _exercise_level(notebook, index, name)
-        elif tag and not {index - 1, index - 2} & found.keys():
+    tags = [_tag(cell) for cell in notebook.cells]
+    stubs = [index for index, tag in enumerate(tags) if tag == EXERCISE]
+    for index, tag in enumerate(tags):
+        if tag and not {index, index - 1, index - 2} & set(stubs):
             raise LabError(f"cell {index} of {name} is tagged {tag!r} without a stub before it",
                            expected="stub, solution and check, one after the other",
                            remedy=f"put a cell tagged {EXERCISE!r} before it")
-    return found
+    return {index: _exercise_level(notebook, index, name) for index in stubs}
 
 
 def _exercise_level(notebook: NotebookNode, index: int, name: str) -> str:
@@ -186,10 +184,8 @@ def section_minutes(source: Path) -> pd.DataFrame:
             minutes.append(0.0)
         else:
             minutes.append(len(cell.source.splitlines()) / LINES_PER_MINUTE)
-    table = _sum_sections(source, notebook, minutes=minutes)
-    measured = pd.read_csv(SECONDS_FILE) if SECONDS_FILE.is_file() else pd.DataFrame(
-        columns=["notebook", "section", "seconds"])
-    table = table.merge(measured, on=["notebook", "section"], how="left")
+    table = _sum_sections(source, notebook, minutes=minutes).merge(
+        pd.read_csv(SECONDS_FILE), on=["notebook", "section"], how="left")
     table["minutes"] = (table["minutes"] + table["seconds"].fillna(0) / 60).clip(lower=1).round()
     return table
 
@@ -296,10 +292,8 @@ def _rehearse_all(sources: Sequence[Path]) -> list[str]:
         tables.append(table)
         problems += found
         echo(f"{source.stem}: {table['seconds'].sum():.0f} s, {len(found)} problems")
-    measured = pd.concat(tables)
-    if SECONDS_FILE.is_file():
-        known = pd.read_csv(SECONDS_FILE)
-        measured = pd.concat([known[~known["notebook"].isin(measured["notebook"])], measured])
+    known, rehearsed = pd.read_csv(SECONDS_FILE), [source.stem for source in sources]
+    measured = pd.concat([known[~known["notebook"].isin(rehearsed)], *tables])
     measured.sort_values("notebook", kind="stable").round(1).to_csv(
         SECONDS_FILE, index=False, lineterminator="\n")
     return problems
