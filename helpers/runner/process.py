@@ -92,7 +92,12 @@ def run_in_process(job: NotebookJob, target: Path, environment: Mapping[str, str
     cell_limit : float
         Seconds after which a cell that has not ended ends the notebook, as a problem.
     """
-    from helpers.runner.execute import execute_and_report, limit_message
+    from helpers.runner.execute import (
+        N_LOG_LINES,
+        death_message,
+        execute_and_report,
+        limit_message,
+    )
 
     position, cell_begin, log = "its start", time.monotonic(), target.with_name(".log")
     notices = NoticeFile(log.with_name(".notices"), partial(display.notice, job.stem))
@@ -123,16 +128,10 @@ def run_in_process(job: NotebookJob, target: Path, environment: Mapping[str, str
     notices.read()
     job.memory = watch.memory
     if not ended:
-        job.problem = _describe_death(position, process.exitcode, log)
-
-
-def _describe_death(position: str, status: int | None, log: Path) -> str:
-    """Say that the process which runs a notebook was killed, and what it printed last."""
-    from helpers.runner.execute import N_LOG_LINES, death_message
-
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-    return "\n".join([death_message("the process that runs the notebook", position, status),
-                      *lines[-N_LOG_LINES:]])
+        printed = log.read_text(errors="replace").splitlines() if log.is_file() else []
+        job.problem = "\n".join([
+            death_message("the process that runs the notebook", position, process.exitcode),
+            *printed[-N_LOG_LINES:]])
 
 
 def end_process_tree(pid: int) -> None:

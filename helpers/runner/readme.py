@@ -7,20 +7,17 @@ Parts lie between two comments, as in ``REPRODUCING.md`` (`helpers.runner.reprod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures.deviations import markdown_table
-from helpers.figures.verdicts import CLAIM, EXPLORATORY, VERDICTS
+from helpers.figures.verdicts import CLAIM, EXPLORATORY
 from helpers.runner.figure_strip import write_strip
 from helpers.runner.replicates import (
-    NOT_ASKED,
-    NOT_RUN,
     PAPERS,
     ClaimRow,
-    Outcome,
     Runs,
     claim_rows,
     count_verdicts,
@@ -61,7 +58,7 @@ def profile_names(runs: Runs) -> dict[str, str]:
     """Return the heading of each profile's column."""
     kinds = {profile: {content["provenance"]["data_kind"] for content in found.values()}
              for profile, found in runs.items()}
-    return {profile: f"{profile} ({'/'.join(sorted(kind)) if kind else NOT_RUN})"
+    return {profile: f"{profile} ({'/'.join(sorted(kind)) or 'not run here'})"
             for profile, kind in kinds.items()}
 
 
@@ -84,35 +81,32 @@ def headline_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
                            remedy="correct HEADLINES in helpers/runner/readme.py")
         table.append((f"[{number}](notebooks/{found[0].notebook}.ipynb)",
                       f"{found[0].statement} · *{found[0].paper_value}*",
-                      *(_cell(_asked(found, profile), short=True) for profile in names)))
+                      *(_cell(_first_outcome(found, profile), short=True) for profile in names)))
     return markdown_table(("", "claim · *the paper's value*", *names.values()), table)
 
 
-def _asked(rows: Sequence[ClaimRow], profile: str) -> Outcome:
-    """Return the first outcome that is a verdict: a profile may name another layer."""
-    outcomes = [row.outcomes[profile] for row in rows]
-    return next((outcome for outcome in outcomes if outcome.verdict in VERDICTS), outcomes[0])
+def _first_outcome(rows: Sequence[ClaimRow], profile: str) -> Mapping | None:
+    """Return the first outcome that there is: a profile may name another layer."""
+    return next((row.outcomes[profile] for row in rows if profile in row.outcomes), None)
 
 
-def _cell(outcome: Outcome, *, short: bool = False) -> str:
-    if outcome.verdict in (NOT_RUN, NOT_ASKED):
+def _cell(claim: Mapping | None, *, short: bool = False) -> str:
+    if claim is None:
         return "–"
-    found = brief(outcome) if short else outcome.run
-    return f"**{outcome.verdict}**{': ' if found else ''}{found}"
+    found = brief(claim) if short else claim["run"]
+    return f"**{claim['verdict']}**{': ' if found else ''}{found}"
 
 
-def brief(outcome: Outcome) -> str:
+def brief(claim: Mapping) -> str:
     """Return a run's result in at most about `SHORT` characters.
 
     Of several intervals, all of which must lie on the claimed side, the one that decides is shown.
     """
-    n_intervals = outcome.run.count("[")
-    if n_intervals > 1 and outcome.mean is not None:
-        return (f"weakest of {n_intervals}: {outcome.mean:+.3f} "
-                f"[{outcome.low:.3f}, {outcome.high:.3f}]")
-    if len(outcome.run) <= SHORT:
-        return outcome.run
-    return outcome.run[:SHORT].rpartition(", ")[0] + ", …"
+    run, mean = claim["run"], claim.get("mean")
+    n_intervals = run.count("[")
+    if n_intervals > 1 and mean is not None:
+        return f"weakest of {n_intervals}: {mean:+.3f} [{claim['low']:.3f}, {claim['high']:.3f}]"
+    return run if len(run) <= SHORT else run[:SHORT].rpartition(", ")[0] + ", …"
 
 
 def counts_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
@@ -170,7 +164,7 @@ def _notebook_table(stem: str, rows: Iterable[ClaimRow], runs: Runs) -> str:
                            for profile, found in runs.items()})
     cells = ((f"{row.statement}{' *(exploratory)*' if row.kind == EXPLORATORY else ''}",
               f"{row.paper_value} ({row.source})",
-              *(_cell(row.outcomes[profile]) for profile in names))
+              *(_cell(row.outcomes.get(profile)) for profile in names))
              for row in rows)
     table = markdown_table(("claim", "the paper's value (source)", *names.values()), cells)
     return f"### [{stem}](../notebooks/{stem}.ipynb)\n\n{table}"

@@ -19,8 +19,6 @@ from helpers.figures.verdicts import CHECK, CLAIM, VERDICTS
 FIGURES = ROOT / "figures"
 PROFILES = ("demo", "mini", "paper")
 """Profiles that have a column, whether they were run or not."""
-NOT_RUN, NOT_ASKED = "not run here", "not among this run's claims"
-"""Outcomes beside the four verdicts: no run of the notebook; a run without this claim."""
 OURS = re.compile(r"beyond the paper|check of this laboratory|convolution of")
 """Beginning of a claim's source where no paper makes it."""
 NOT_CLAIMED = {"–", "not tested", "not reported", "not in the paper", "not shown", "not discussed"}
@@ -59,27 +57,6 @@ PAPERS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one profile's run found on one claim.
-
-    Attributes
-    ----------
-    verdict : str
-        One of `VERDICTS`, `NOT_RUN` or `NOT_ASKED`.
-    run : str
-        The run's result in words; empty where there is none.
-    mean, low, high : float, optional
-        The estimate that was judged and its 95 % interval.
-    """
-
-    verdict: str
-    run: str = ""
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
 class ClaimRow:
     """One claim of one notebook, over all profiles.
 
@@ -95,7 +72,8 @@ class ClaimRow:
         "claim" or "exploratory".
     of_paper : bool
         Whether the paper makes this claim; False: a control, or a question beyond the paper.
-    outcomes : dict, profile -> Outcome
+    outcomes : dict, profile -> mapping
+        What each run found that has the claim: its entry in the run's file of claims.
     """
 
     notebook: str
@@ -105,7 +83,7 @@ class ClaimRow:
     paper_value: str
     kind: str
     of_paper: bool
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, Mapping] = field(default_factory=dict)
 
 
 Runs = Mapping[str, Mapping[str, Mapping]]
@@ -148,26 +126,16 @@ def claim_rows(runs: Runs) -> list[ClaimRow]:
     runs : mapping
         As of `read_runs`.
     """
-    first: dict[tuple[str, str], Mapping] = {}
-    for found in runs.values():
+    rows: dict[tuple[str, str], ClaimRow] = {}
+    for profile, found in runs.items():
         for notebook, content in found.items():
             for claim in content["claims"]:
                 if claim["kind"] != CHECK:
-                    first.setdefault((notebook, claim["statement"]), claim)
-    in_order = sorted(first.items(), key=lambda item: item[0][0])  # a notebook's own order stays
-    return [ClaimRow(notebook, paper_of(notebook), statement, claim["source"], claim["paper"],
-                     claim["kind"], is_of_paper(claim),
-                     {profile: _outcome(found.get(notebook), statement)
-                      for profile, found in runs.items()})
-            for (notebook, statement), claim in in_order]
-
-
-def _outcome(content: Mapping | None, statement: str) -> Outcome:
-    if content is None:
-        return Outcome(NOT_RUN)
-    return next((Outcome(claim["verdict"], claim["run"], *map(claim.get, ("mean", "low", "high")))
-                 for claim in content["claims"] if claim["statement"] == statement),
-                Outcome(NOT_ASKED))
+                    row = rows.setdefault((notebook, claim["statement"]), ClaimRow(
+                        notebook, paper_of(notebook), claim["statement"], claim["source"],
+                        claim["paper"], claim["kind"], is_of_paper(claim)))
+                    row.outcomes.setdefault(profile, claim)
+    return sorted(rows.values(), key=lambda row: row.notebook)  # a notebook's own order stays
 
 
 def paper_of(notebook: str) -> int:
@@ -186,6 +154,7 @@ def count_verdicts(rows: Iterable[ClaimRow], profile: str, *,
 
     Exploratory claims, found after looking, are not counted unless they are asked for.
     """
-    found = [row.outcomes[profile].verdict for row in rows if row.kind in kinds]
+    found = [row.outcomes[profile]["verdict"] for row in rows
+             if row.kind in kinds and profile in row.outcomes]
     counts = {verdict: found.count(verdict) for verdict in VERDICTS}
     return counts if any(counts.values()) else {}
