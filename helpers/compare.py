@@ -16,12 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from helpers.brains.reliability import ncsnr_noise_ceiling
 from helpers.compare_inputs import (
-    LabelledImages,
     Measured,
     OwnNetwork,
     check_images,
@@ -42,6 +41,7 @@ from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.rsa.dissimilarity import rdm, spearman_rdms
 from helpers.selectivity.statistics import ALPHA, localize
+from helpers.stimuli.image_source import ImageSource
 
 MAX_BYTES = 2**31
 """Activations that are in memory at once; layers that need more go through passes of their own."""
@@ -116,46 +116,39 @@ def compare(model: nn.Module | Network | str | Callable[[], nn.Module], layers: 
         with a row per image; if the network or the callable raises; if images, labels, responses,
         regions or ncsnr differ in number, or there are too few images or categories.
     """
-    own = localizer is None
-    stimuli = check_images(images, labels, labelled=own)
-    shown = stimuli if own else check_images(localizer, None)
-    measured = check_responses(responses, rois, ncsnr, n_repeats, len(stimuli.source))
+    stimuli, categories = check_images(images, labels, labelled=localizer is None)
+    shown = stimuli
+    if localizer is not None:
+        shown, categories = check_images(localizer, None)
+    measured = check_responses(responses, rois, ncsnr, n_repeats, len(stimuli))
     network = open_own_network(model, layers, preprocessing)
-    folds = make_folds(len(stimuli.source), seed=seed)
+    folds = make_folds(len(stimuli), seed=seed)
     rows: dict[str, list] = {"selectivity": [], "encoding": [], "rsa": []}
-    for layer, activations in _iter_activations(network, shown, batch_size):
-        rows["selectivity"] += _selectivity_rows(layer, activations, shown, alpha)
-        if own:
-            rows["encoding"] += _encoding_rows(layer, activations, measured, folds)
-            rows["rsa"] += _rsa_rows(layer, activations, measured)
-    for layer, activations in () if own else _iter_activations(network, stimuli, batch_size):
-        rows["encoding"] += _encoding_rows(layer, activations, measured, folds)
-        rows["rsa"] += _rsa_rows(layer, activations, measured)
-    order = {layer: i for i, layer in enumerate(network.paths)}
-    return Comparison(**{name: pd.DataFrame(table).sort_values(
-        "layer", key=lambda column: column.map(order), kind="stable", ignore_index=True)
-        for name, table in rows.items()})
+    for source in [shown] if localizer is None else [shown, stimuli]:
+        for layer, activations in _iter_activations(network, source, batch_size):
+            if source is shown:
+                rows["selectivity"] += _selectivity_rows(layer, activations, categories, alpha)
+            if source is stimuli:
+                for encoding, rsa in _region_rows(layer, activations, measured, folds):
+                    rows["encoding"].append(encoding)
+                    rows["rsa"].append(rsa)
+    return Comparison(**{name: pd.DataFrame(table) for name, table in rows.items()})
 
 
-def _iter_activations(network: OwnNetwork, stimuli: LabelledImages,
+def _iter_activations(network: OwnNetwork, source: ImageSource,
                       batch_size: int) -> Iterator[tuple[str, Tensor]]:
     """Yield each layer's activations, float32 (n_images, n_units), few layers at a time."""
-    groups: list[list[str]] = [[]]
-    held = 0
-    for layer, n_units in network.n_units.items():
-        size = 4 * n_units * len(stimuli.source)
-        if groups[-1] and held + size > MAX_BYTES:
+    n_units, groups = network.n_units, [[]]
+    for layer in network.paths:
+        held = sum(n_units[other] for other in groups[-1])
+        if held and 4 * (held + n_units[layer]) * len(source) > MAX_BYTES:
             groups.append([])
-            held = 0
         groups[-1].append(layer)
-        held += size
     for group in groups:
-        chunks = [range(i, min(i + batch_size, len(stimuli.source)))
-                  for i in range(0, len(stimuli.source), batch_size)]
-        batches = stimuli.source.batches(progress(chunks, "images through the network"),
-                                         network.preprocessing)
-        found = extract_activations(network.model, {
-            name.partition("#")[0]: network.paths[name] for name in group}, batches)
+        chunks = torch.arange(len(source)).split(batch_size)
+        found = extract_activations(
+            network.model, {name.partition("#")[0]: network.paths[name] for name in group},
+            source.batches(progress(chunks, "images through the network"), network.preprocessing))
         for layer in group:
             if not found[layer].isfinite().all():
                 image, unit = (~found[layer].isfinite()).nonzero()[0].tolist()
@@ -165,10 +158,10 @@ def _iter_activations(network: OwnNetwork, stimuli: LabelledImages,
             yield layer, found.pop(layer)
 
 
-def _selectivity_rows(layer: str, activations: Tensor, stimuli: LabelledImages,
+def _selectivity_rows(layer: str, activations: Tensor, categories: tuple[str, ...],
                       alpha: float) -> Iterator[dict[str, object]]:
-    names = tuple(dict.fromkeys(stimuli.labels))
-    labels = np.array(stimuli.labels)
+    names = tuple(dict.fromkeys(categories))
+    labels = np.array(categories)
     moments = Moments.start(len(names), activations[0])
     for group, name in enumerate(names):
         moments.update(activations[np.flatnonzero(labels == name)], group)
@@ -178,25 +171,20 @@ def _selectivity_rows(layer: str, activations: Tensor, stimuli: LabelledImages,
                "n_selective": int(selective.sum()), "proportion": float(selective.float().mean())}
 
 
-def _encoding_rows(layer: str, activations: Tensor, measured: Measured,
-                   folds: Sequence[NDArray]) -> Iterator[dict[str, object]]:
+def _region_rows(layer: str, activations: Tensor, measured: Measured, folds: Sequence[NDArray]
+                 ) -> Iterator[tuple[dict[str, object], dict[str, object]]]:
+    """Yield two rows for each region: of encoding and of RSA."""
+    units, ceiling = activations.numpy(), measured.noise_ceiling
     inside = np.flatnonzero(np.any(list(measured.members.values()), axis=0))
-    scores = compute_fold_scores(linear_kernel(activations.numpy()), measured.means[:, inside],
-                                 folds)
+    scores = compute_fold_scores(linear_kernel(units), measured.means[:, inside], folds)
     r = np.full(measured.means.shape[1], np.nan)
     r[inside] = score_nested({layer: scores}).r
-    ceiling = np.sqrt(ncsnr_noise_ceiling(measured.ncsnr, measured.n_repeats))
+    model_rdm = rdm(units)
     for roi, mask in measured.members.items():
         known = mask & (ceiling > 0)
         best = ceiling[known].mean() if known.any() else np.nan
-        yield {"layer": layer, "roi": roi, "n_images": len(measured.means),
-               "n_voxels": int(mask.sum()), "r": r[mask].mean(), "noise_ceiling": best,
-               "r_corrected": r[known].mean() / best if known.any() else np.nan}
-
-
-def _rsa_rows(layer: str, activations: Tensor, measured: Measured) -> Iterator[dict[str, object]]:
-    model_rdm = rdm(activations.numpy())
-    for roi, mask in measured.members.items():
-        yield {"layer": layer, "roi": roi, "n_images": len(measured.means),
-               "n_voxels": int(mask.sum()),
-               "spearman_r": spearman_rdms(model_rdm, rdm(measured.means[:, mask]))}
+        row = {"layer": layer, "roi": roi, "n_images": len(measured.means),
+               "n_voxels": int(mask.sum())}
+        yield ({**row, "r": r[mask].mean(), "noise_ceiling": best,
+                "r_corrected": r[known].mean() / best if known.any() else np.nan},
+               {**row, "spearman_r": spearman_rdms(model_rdm, rdm(measured.means[:, mask]))})

@@ -9,16 +9,16 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from helpers.brains.files import Files
+from helpers.brains.reliability import ncsnr_noise_ceiling
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import data_dir
 from helpers.networks.activations import exact_inference
-from helpers.networks.channel_axes import CallOutput, trace_outputs
+from helpers.networks.channel_axes import TRACE_BATCH_SIZE, call_name, trial_pass
 from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.own_networks import IMAGENET
 from helpers.networks.registry import Preprocessing, get_entry
@@ -34,14 +34,6 @@ DATA = "data"
 
 
 @dataclass(frozen=True)
-class LabelledImages:
-    """Images, and the category of each; none where no category is needed."""
-
-    source: ImageSource
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Measured:
     """Responses to the images.
 
@@ -49,16 +41,13 @@ class Measured:
     ----------
     means : array, float64, shape (n_images, n_voxels)
     members : dict, ROI -> bool, shape (n_voxels,)
-    ncsnr : array, float64, shape (n_voxels,)
-        NaN where it is not known.
-    n_repeats : int
-        Trials that each mean is over.
+    noise_ceiling : array, float64, shape (n_voxels,)
+        The largest correlation with the means that a model can reach; NaN where it is not known.
     """
 
     means: NDArray[np.float64]
     members: dict[str, NDArray[np.bool_]]
-    ncsnr: NDArray[np.float64]
-    n_repeats: int
+    noise_ceiling: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,17 +72,18 @@ class OwnNetwork:
 # ---- images --------------------------------------------------------------------------------------
 
 def check_images(images: object, labels: Sequence[str] | None, *,
-                 labelled: bool = True) -> LabelledImages:
-    """Open images and give each its category, refusing too few of either.
+                 labelled: bool = True) -> tuple[ImageSource, tuple[str, ...]]:
+    """Open images; return them and the category of each, refusing too few of either.
 
-    Parameters are those of `helpers.compare.compare`; ``labelled``: whether categories are needed.
+    Parameters are those of `helpers.compare.compare`; ``labelled``: whether categories are needed;
+    without them, none are returned.
     """
     source = images if isinstance(images, ImageSource) else _open_images(images, labels, labelled)
     if len(source) < MIN_IMAGES:
         raise LabError(f"{len(source)} images", expected=f"{MIN_IMAGES} or more",
                        remedy="add images: each of five folds tests three or more")
     if not labelled:
-        return LabelledImages(source, ())
+        return source, ()
     if labels is None and not isinstance(source, ImageSet):
         raise LabError(f"{len(source)} images without categories",
                        expected="a category for each of them",
@@ -111,7 +101,7 @@ def check_images(images: object, labels: Sequence[str] | None, *,
                        expected=f"two categories or more, each of {MIN_PER_CATEGORY} images or "
                        "more: selectivity is a difference between categories",
                        remedy="pass labels=, or give classes.csv (class, domain) to the folder")
-    return LabelledImages(source, names)
+    return source, names
 
 
 def _open_images(images: object, labels: Sequence[str] | None, labelled: bool) -> ImageSource:
@@ -163,12 +153,11 @@ def check_responses(responses: NDArray, rois: object, ncsnr: NDArray | None, n_r
     n_voxels = values.shape[-1]
     known = np.full(n_voxels, np.nan) if ncsnr is None else np.asarray(ncsnr, np.float64)
     if known.shape != (n_voxels,) or (known < 0).any():
-        raise LabError(f"ncsnr of shape {known.shape}" + (", negative" if (known < 0).any()
-                                                          else ""),
+        raise LabError(f"ncsnr of shape {known.shape}" + ", negative" * bool((known < 0).any()),
                        expected=f"{n_voxels} numbers, 0 or more, or NaN", remedy="correct ncsnr=")
-    repeats = values.shape[1] if values.ndim == 3 else 1
-    return Measured(values.mean(1) if values.ndim == 3 else values, _members(rois, n_voxels), known,
-                    n_repeats or repeats)
+    repeats = values.reshape(n_images, -1, n_voxels)
+    ceiling = np.sqrt(ncsnr_noise_ceiling(known, n_repeats or repeats.shape[1]))
+    return Measured(repeats.mean(1), _members(rois, n_voxels), ceiling)
 
 
 def _members(rois: object, n_voxels: int) -> dict[str, NDArray[np.bool_]]:
@@ -190,16 +179,18 @@ def _members(rois: object, n_voxels: int) -> dict[str, NDArray[np.bool_]]:
     return members
 
 
-def _mask(name: object, mask: object, n_voxels: int) -> NDArray[np.bool_]:
-    values = np.asarray(mask)
-    if values.dtype.kind == "b" and values.shape == (n_voxels,):
-        return values
-    if values.dtype.kind not in "iu" or values.ndim != 1 or (
-            len(values) and not 0 <= values.min() <= values.max() < n_voxels):
+def _mask(name: object, voxels: object, n_voxels: int) -> NDArray[np.bool_]:
+    """Return a region's mask, given as a mask or as numbers of voxels."""
+    values = np.asarray(voxels)
+    is_mask = values.dtype.kind == "b" and values.shape == (n_voxels,)
+    are_numbers = values.dtype.kind in "iu" and ((0 <= values) & (values < n_voxels)).all()
+    if not (is_mask or are_numbers):
         raise LabError(f"the region {name!r} is given as {values.dtype} of shape {values.shape}",
                        expected=f"true and false for each of {n_voxels} voxels, or their numbers "
                        f"from 0 to {n_voxels - 1}", remedy="correct rois=")
-    return np.isin(np.arange(n_voxels), values)
+    mask = np.zeros(n_voxels, bool)
+    mask[values] = True
+    return mask
 
 
 # ---- network -------------------------------------------------------------------------------------
@@ -217,69 +208,46 @@ def open_own_network(model: nn.Module | Network | str | Callable[[], nn.Module],
     if isinstance(model, Network):
         named, preprocessing = model.layers, preprocessing or model.preprocessing
         model = model.model
-    elif not isinstance(model, nn.Module):
-        model = _call(model)
+    model = _build(model)
     preprocessing = preprocessing or Preprocessing(**IMAGENET)
-    calls = _trial_pass(model, preprocessing.crop)
     names = {**{path: path for path, _ in model.named_modules() if path}, **named}
+    outputs = _trial_outputs(model, names, preprocessing.crop)
     if isinstance(layers, str) or not len(layers):
-        raise LabError(f"layers = {layers!r}", expected="a list of layers, " + one_of(calls),
+        raise LabError(f"layers = {layers!r}", expected="a list of layers, " + one_of(outputs),
                        remedy="name one or more of them")
-    paths = {layer: _path(layer, names, calls) for layer in layers}
-    shapes = {layer: calls[path][_call_number(layer) - 1].shape for layer, path in paths.items()}
-    return OwnNetwork(model, paths, {layer: prod(shape[1:]) for layer, shape in shapes.items()},
-                      preprocessing)
+    for layer in layers:
+        if layer not in outputs:
+            silent = " that gives a tensor with a row per image" * (layer.split("#")[0] in names)
+            raise LabError(f"the network has no layer {layer!r}{silent}", expected=one_of(outputs),
+                           remedy=suggest(layer, outputs) or "choose a layer from this list")
+    return OwnNetwork(model, {layer: names[layer.split("#")[0]] for layer in layers},
+                      {layer: prod(outputs[layer][1:]) for layer in layers}, preprocessing)
 
 
-def _call(build: object) -> nn.Module:
-    """Return what a user's callable makes, whatever may go wrong in it."""
-    if not callable(build):
-        raise LabError(f"a model of type {type(build).__name__}",
-                       expected="a module of PyTorch, a callable that returns one, or the name of "
-                       "a network", remedy="pass one of these")
-    name = getattr(build, "__name__", repr(build))
+def _build(model: object) -> nn.Module:
+    """Return a module, or what a user's callable makes, whatever may go wrong in it."""
     try:
-        model = build()
+        made = model() if callable(model) and not isinstance(model, nn.Module) else model
     except Exception as error:  # a user's code raises anything
+        name = getattr(model, "__name__", repr(model))
         raise LabError(f"{name}() raised {type(error).__name__}: {error}",
                        expected="a callable without arguments that returns a module",
                        remedy=f"call {name}() by itself until it returns one") from error
-    if not isinstance(model, nn.Module):
-        raise LabError(f"{name}() returned {type(model).__name__}",
-                       expected="a module of PyTorch (torch.nn.Module)",
-                       remedy="return the module itself")
-    return model
+    if not isinstance(made, nn.Module):
+        raise LabError(f"a model of type {type(made).__name__}",
+                       expected="a module of PyTorch (torch.nn.Module), a callable that returns "
+                       "one, or the name of a network", remedy="pass or return the module itself")
+    return made
 
 
-def _trial_pass(model: nn.Module, side: int) -> dict[str, list[CallOutput]]:
-    """Run two empty images through a network; return what gives a row per image."""
-    parameter = next(model.parameters(), torch.empty(0))
-    try:
-        with exact_inference(model):
-            calls = trace_outputs(model, torch.zeros(2, 3, side, side, device=parameter.device))
-    except Exception as error:  # a user's code raises anything
-        raise LabError(f"the network raised {type(error).__name__} for two images of {side} x "
-                       f"{side} pixels: {(str(error).splitlines() or [''])[0]}",
-                       expected="a network that takes (n_images, 3, height, width)",
-                       remedy="pass preprocessing=Preprocessing(resize, crop, mean, std) with the "
-                       "size that it is made for") from error
-    return {path: outputs for path, outputs in calls.items() if outputs[0].shape[:1] == (2,)}
+def _trial_outputs(model: nn.Module, names: Mapping[str, str],
+                   side: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's outputs in a trial pass; a second call is ``name#2``.
 
-
-def _call_number(layer: str) -> int:
-    return int(layer.partition("#")[2] or 1)
-
-
-def _path(layer: str, names: Mapping[str, str], calls: Mapping[str, list[CallOutput]]) -> str:
-    """Return a layer's module path, refusing one that is not there or never answers."""
-    name, _, number = layer.partition("#")
-    answering = [known for known, path in names.items() if path in calls]
-    if name not in names or number and not number.isdecimal():
-        raise LabError(f"the network has no layer {layer!r}", expected=one_of(answering),
-                       remedy=suggest(layer, answering) or "choose a layer from this list")
-    n_calls = len(calls.get(names[name], ()))
-    if not 1 <= _call_number(layer) <= n_calls:
-        raise LabError(f"the layer {layer!r} gave no tensor with a row for each of two images in a "
-                       f"trial pass" + (f" ({name} is called {n_calls} times)" if n_calls else ""),
-                       expected=one_of(answering), remedy="choose a layer from this list")
-    return names[name]
+    Only of layers that give a row per image.
+    """
+    with exact_inference(model):
+        calls = trial_pass(model, (3, side, side))
+    return {call_name(name, n): call.shape for name, path in names.items()
+            for n, call in enumerate(calls.get(path, ()), 1)
+            if call.shape[:1] == (TRACE_BATCH_SIZE,)}

@@ -36,19 +36,17 @@ def run_python(module: str, *arguments: str) -> tuple[list[str], str]:
 def import_facts() -> tuple[list[dict], dict | None]:
     """Return the packages that cannot be imported, each with its error, and the device."""
     lines, problem = run_python("helpers.doctor.imports")
-    broken, device, begun = [], None, "Python"
+    broken, said = [], {"begins": "Python"}
     for line in lines:
         try:
-            facts = json.loads(line)
-        except ValueError:
+            said |= json.loads(line)
+        except (ValueError, TypeError):
             continue  # what a package prints
-        begun = facts.get("begins", begun)
-        device = facts.get("device", device)
-        if "broken" in facts:
-            broken.append({"name": facts["broken"], "error": facts["error"]})
-        if facts.get("ends"):
-            return broken, device
-    return [*broken, {"name": begun, "error": problem or "the process ended"}], device
+        if "broken" in said:
+            broken.append({"name": said.pop("broken"), "error": said.pop("error")})
+    if not said.get("ends"):
+        broken.append({"name": said["begins"], "error": problem or "the process ended"})
+    return broken, said.get("device")
 
 
 def project_facts(names: list[str]) -> tuple[dict, str]:

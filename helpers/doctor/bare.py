@@ -8,19 +8,26 @@ import re
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from helpers.core.errors import LabError
-from helpers.core.machine import free_memory, usable_cores
-from helpers.core.paths import ROOT, cache_dir, data_dir, ensure_writable, figures_dir
+from helpers.core.machine import MIN_DISK, free_memory, usable_cores
+from helpers.core.paths import (
+    ROOT,
+    cache_dir,
+    data_dir,
+    ensure_space,
+    ensure_writable,
+    figures_dir,
+)
 from helpers.setup import BELOW, LOWEST
 
 LOCK = ROOT / "requirements.lock"
 MIN_FREE = {"data": 1 * 10**9, "cache": 2 * 10**9, "figures": 10**8, "temporary": 5 * 10**8}
 """Bytes that the demo writes, by folder; less is a problem where nothing has been made yet."""
-FULL = 2 * 10**8
-"""Bytes without which the runner begins no notebook (`helpers.core.machine.MIN_DISK`)."""
+FREE_TEMPORARY = "free some space, or set TMPDIR to a folder on another disk"
 
 
 def python_facts() -> dict:
@@ -44,14 +51,12 @@ def system_facts() -> dict:
 
 def memory() -> tuple[int | None, int | None]:
     """Return the bytes of memory, and those free; psutil is asked where it is there."""
-    try:
+    total = free = None
+    with suppress(AttributeError, OSError, ValueError):
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        total = None
-    try:
-        return total, free_memory()
-    except ImportError:
-        return total, None
+    with suppress(ImportError):
+        free = free_memory()
+    return total, free
 
 
 def package_facts(lock: Path = LOCK) -> dict:
@@ -105,25 +110,18 @@ def _folder(name: str, path: Path) -> dict:
     try:
         facts["free_bytes"] = free = shutil.disk_usage(there).free
         ensure_writable(there)
+        ensure_space(there, MIN_DISK, "one notebook")
     except LabError as error:
-        return {**facts, "problem": error.seen, "remedy": error.remedy}
+        return {**facts, "problem": error.seen,
+                "remedy": FREE_TEMPORARY if name == "temporary" else error.remedy}
     except OSError as error:
-        return {**facts, "problem": f"{path}: {error.strerror}", "remedy": _elsewhere(name)}
-    if free < FULL:
-        facts.update(problem=f"the disk of {path} is as good as full", remedy=_elsewhere(name))
-    elif free < MIN_FREE[name] and not path.is_dir():
+        return {**facts, "problem": f"{path}: {error.strerror}", "remedy": "mount its disk again"}
+    if free < MIN_FREE[name] and not path.is_dir():
         facts["warning"] = "less than the demo writes there"
     return facts
 
 
-def _elsewhere(name: str) -> str:
-    variable = {"data": "LAB_DATA", "cache": "LAB_CACHE", "temporary": "TMPDIR"}.get(name)
-    return "free some space" + (f", or set {variable} to a folder on another disk" if variable
-                                else "")
-
-
 def hide_home(path: str | Path) -> str:
     """Write ~ for the user's folder: reports are posted."""
-    home = str(Path.home())
-    text = str(path)
+    home, text = str(Path.home()), str(path)
     return "~" + text[len(home):] if len(home) > 1 and text.startswith(home) else text

@@ -11,6 +11,11 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "PIL", "sklearn", "statsmodels", "numba",
             "himalaya", "h5py", "nibabel", "pydantic", "psutil", "filelock", "requests", "joblib",
@@ -36,20 +41,20 @@ def device_facts() -> dict[str, object]:
             "threads": torch.get_num_threads()}
 
 
+def attempt(name: str, work: Callable[[], T]) -> T | None:
+    """Say that something begins, and what went wrong, if anything did."""
+    say(begins=name)
+    try:
+        return work()
+    except Exception as error:  # a broken package may raise anything
+        say(broken=name, error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
+
+
 def main(packages: tuple[str, ...] = PACKAGES) -> None:
     """Import the packages; then say which device there is."""
     for name in packages:
-        say(begins=name)
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # a broken package may raise anything
-            say(broken=name, error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
-    say(begins="device")
-    try:
-        say(device=device_facts())
-    except Exception as error:
-        say(broken="device", error=f"{type(error).__name__}: {error}".splitlines()[0][:200])
-    say(ends=True)
+        attempt(name, partial(importlib.import_module, name))
+    say(device=attempt("device", device_facts), ends=True)
 
 
 if __name__ == "__main__":

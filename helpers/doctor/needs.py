@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from helpers.config.profile import Profile
 from helpers.networks.named_layers import named_layers
@@ -31,135 +32,89 @@ def notebook_needs(profile: Profile, number: str) -> list[Need]:
     list of (kind, name)
         A table that the profile lacks is a need as well: ``("table", name)``.
     """
-    find = NEEDS.get(number, _everything)
-    layers = [(LAYERS, its.key) for its in named_layers(profile)
-              if number in its.notebooks or number not in NEEDS]
-    return list(dict.fromkeys((kind, name) for kind, name in [*find(profile), *layers] if name))
+    listed = number in NEEDS
+    rows = NEEDS[number] if listed else [row for rows in NEEDS.values() for row in rows]
+    needs = [need for row in rows for need in _resolve(profile, *row)
+             if listed or need[0] != TABLE]
+    needs += [(LAYERS, its.key) for its in named_layers(profile)
+              if number in its.notebooks or not listed]
+    return list(dict.fromkeys((kind, name) for kind, name in needs if name))
 
 
-def _images(*names: str) -> list[Need]:
-    return [(IMAGES, name.partition("/")[0]) for name in names]
+def _resolve(profile: Profile, kind: str, name: str | Callable[[Profile], list[str]],
+             condition: str = "") -> list[Need]:
+    """Return the needs of one row of `NEEDS` under a profile."""
+    if condition and not _entry(profile, condition):
+        return []
+    if kind == TABLE:
+        return [] if _entry(profile, name) else [(TABLE, name)]
+    if kind == COHORT:  # [cohort] stands in for another that the profile lacks
+        present = [one for one in (name, "cohort") if _entry(profile, one)]
+        return [(COHORT, present[0])] if present else [(TABLE, name)]
+    found = name(profile) if callable(name) else _entry(profile, name) if "." in name else [name]
+    if isinstance(found, Mapping):
+        found = found.values()
+    names = [found] if isinstance(found, str) else found or []
+    if kind == NETWORK:
+        return [(NETWORK, one) for each in names for one in seed_names(each)]
+    return [(kind, one.partition("/")[0]) for one in names]
 
 
-def _networks(*names: str) -> list[Need]:
-    return [(NETWORK, one) for name in names if name for one in seed_names(name)]
+def _entry(profile: Profile, path: str) -> Any:
+    """Return what a profile has at ``table.key``; None where it lacks one of them."""
+    found: Any = profile
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else getattr(found, key, None)
+    return found
 
 
-def _optional(profile: Profile, *names: str) -> list[Need]:
-    """Return the image sets that the profile has: notebooks do without the others."""
-    return _images(*(name for name in names if name in profile.image_sets))
+def _lateral_task(profile: Profile) -> list[str]:
+    tasks, spec = _entry(profile, "landscape.tasks"), profile.laterality
+    return [tasks[spec.task]] if spec and spec.task in (tasks or ()) else []
 
 
-def _cohort(profile: Profile, table: str = "cohort") -> list[Need]:
-    """Return a cohort; [cohort] stands in for another that the profile lacks."""
-    return [(COHORT, table if getattr(profile, table) else "cohort")] if (
-        getattr(profile, table) or profile.cohort) else [(TABLE, table)]
-
-
-def _tables(profile: Profile, *names: str) -> list[Need]:
-    return [(TABLE, name) for name in names if getattr(profile, name) is None]
-
-
-def _shown(profile: Profile) -> list[Need]:
-    chosen = profile.networks
-    return _networks(chosen.main, chosen.untrained, *chosen.compare)
-
-
-def _universe(profile: Profile) -> list[Need]:
-    cohort = _cohort(profile) if profile.encoding else []
-    return [*_optional(profile, "localizer", "probe", "diet"), *_shown(profile), *cohort]
-
-
-def _localizer(profile: Profile) -> list[Need]:
-    return [*_images("localizer"), *_optional(profile, "probe"), *_shown(profile)]
-
-
-def _lesions(profile: Profile) -> list[Need]:
-    spec = profile.lesions
-    named = (profile.networks.main, *spec.compare) if spec else ()
-    return [*_tables(profile, "lesions"), *_images("localizer", spec.images if spec else ""),
-            *_networks(*named), *[(READOUTS, "[readout]")] * bool(spec and profile.readout)]
-
-
-def _encoding(profile: Profile) -> list[Need]:
-    spec, chosen = profile.encoding, profile.networks
-    return [*_tables(profile, "encoding"), *_cohort(profile), *_images("localizer"),
-            *_networks(chosen.main, chosen.untrained, spec.face_network if spec else ""),
-            *[(FILES, "rdms")] * (profile.rdms is not None)]
-
-
-def _channels(profile: Profile) -> list[Need]:
-    spec, chosen = profile.channels, profile.networks
-    return [*_tables(profile, "channels"), *_images(spec.images if spec else ""),
-            *_networks(chosen.main, chosen.untrained)]
-
-
-def _finetuning(profile: Profile) -> list[Need]:
-    spec = profile.finetuning
-    return [*_tables(profile, "finetuning"), *_cohort(profile, "finetuning_cohort"),
-            *(_networks(spec.network, spec.untrained) if spec else ())]
-
-
-def _transfer(profile: Profile) -> list[Need]:
-    other = [(COHORT, "transfer_cohort")] if profile.transfer_cohort else []
-    return [*_finetuning(profile), *other]
-
-
-def _landscape(profile: Profile) -> list[Need]:
-    tasks = profile.landscape.tasks.values() if profile.landscape else ()
-    return [*_finetuning(profile), *_tables(profile, "landscape", "laterality"), *_images(*tasks)]
-
-
-def _laterality(profile: Profile) -> list[Need]:
-    landscape, spec = profile.landscape, profile.laterality
-    task = landscape.tasks.get(spec.task, "") if landscape and spec else ""
-    return [*_finetuning(profile), *_tables(profile, "landscape", "laterality"), *_images(task)]
-
-
-def _decoding(profile: Profile) -> list[Need]:
-    spec = profile.decoding
-    return [*_tables(profile, "decoding"), *_cohort(profile, "decoding_cohort"),
-            *_networks((spec and spec.network) or ""),
-            *[(FILES, "names")] * bool(spec and spec.names)]
-
-
-def _concepts(profile: Profile) -> list[Need]:
-    return [*_decoding(profile), *_tables(profile, "concepts")]
-
-
-def _language(profile: Profile) -> list[Need]:
+def _emergence_networks(profile: Profile) -> list[str]:
+    """Where the training was recorded, one trained network stands for the others."""
     spec = profile.language
-    return [*_tables(profile, "language"), *(_images(spec.images) if spec else ()),
-            *(_networks(*spec.conditions.values()) if spec else ())]
+    if spec and spec.record and spec.language:
+        return seed_names(spec.conditions[spec.language])[:1]
+    return list(spec.conditions.values()) if spec else []
 
 
-def _language_twice(profile: Profile) -> list[Need]:
-    return [*_language(profile),
-            *_images(profile.language.second_localizer if profile.language else "")]
+def _images(*names: str) -> list[tuple[str, ...]]:
+    """Return rows of image sets that a profile may lack: notebooks do without them."""
+    return [(IMAGES, name, f"image_sets.{name}") for name in names]
 
 
-def _emergence(profile: Profile) -> list[Need]:
-    spec = profile.language
-    if spec is None:
-        return _tables(profile, "language")
-    # Where the training was recorded, one trained network stands for the others.
-    shown = [spec.conditions[spec.language]] if spec.record and spec.language else []
-    return [*_images(spec.images), *_networks(*shown)[:1],
-            *(_networks(*spec.conditions.values()) if not shown else ()),
-            *(_cohort(profile) if spec.regions else ())]
-
-
-def _own(profile: Profile) -> list[Need]:
-    return [*_tables(profile, "encoding"), *_images("localizer"), *_cohort(profile)]
-
-
-def _everything(profile: Profile) -> Iterable[Need]:
-    return (need for find in NEEDS.values() for need in find(profile) if need[0] != TABLE)
-
-
-NEEDS: dict[str, Callable[[Profile], list[Need]]] = {
-    "00": _universe, "01": _localizer, "02": _lesions, "03": _encoding, "04": _channels,
-    "05": _finetuning, "06": _transfer, "07": _finetuning, "08": _landscape, "09": _laterality,
-    "10": _decoding, "11": _concepts, "12": _concepts, "13": _language_twice, "14": _language,
-    "15": _emergence, "16": _own}
-"""Number of a notebook -> what it opens."""
+LOCALIZER = (IMAGES, "localizer")
+PAIR = [(NETWORK, "networks.main"), (NETWORK, "networks.untrained")]
+SHOWN = [*PAIR, (NETWORK, "networks.compare")]
+FINETUNED = [(TABLE, "finetuning"), (COHORT, "finetuning_cohort"), (NETWORK, "finetuning.network"),
+             (NETWORK, "finetuning.untrained")]
+LANDSCAPE = [*FINETUNED, (TABLE, "landscape"), (TABLE, "laterality")]
+DECODED = [(TABLE, "decoding"), (COHORT, "decoding_cohort"), (NETWORK, "decoding.network"),
+           (FILES, "names", "decoding.names")]
+CONCEPTS = [*DECODED, (TABLE, "concepts")]
+LANGUAGE = [(TABLE, "language"), (IMAGES, "language.images"), (NETWORK, "language.conditions")]
+NEEDS: dict[str, list[tuple]] = {
+    "00": [*_images("localizer", "probe", "diet"), *SHOWN, (COHORT, "cohort", "encoding")],
+    "01": [LOCALIZER, *_images("probe"), *SHOWN],
+    "02": [(TABLE, "lesions"), LOCALIZER, (IMAGES, "lesions.images"),
+           (NETWORK, "networks.main", "lesions"), (NETWORK, "lesions.compare"),
+           (READOUTS, "[readout]", "readout")],
+    "03": [(TABLE, "encoding"), (COHORT, "cohort"), LOCALIZER, *PAIR,
+           (NETWORK, "encoding.face_network"), (FILES, "rdms", "rdms")],
+    "04": [(TABLE, "channels"), (IMAGES, "channels.images"), *PAIR],
+    "05": FINETUNED,
+    "06": [*FINETUNED, (COHORT, "transfer_cohort", "transfer_cohort")],
+    "07": FINETUNED,
+    "08": [*LANDSCAPE, (IMAGES, "landscape.tasks")],
+    "09": [*LANDSCAPE, (IMAGES, _lateral_task)],
+    "10": DECODED, "11": CONCEPTS, "12": CONCEPTS,
+    "13": [*LANGUAGE, (IMAGES, "language.second_localizer")],
+    "14": LANGUAGE,
+    "15": [(TABLE, "language"), (IMAGES, "language.images"), (NETWORK, _emergence_networks),
+           (COHORT, "cohort", "language.regions")],
+    "16": [(TABLE, "encoding"), LOCALIZER, (COHORT, "cohort")]}
+"""Number of a notebook -> what it opens: kind and name in the profile, or where the profile names
+it, and the table or entry without which it is not opened."""

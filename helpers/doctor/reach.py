@@ -9,6 +9,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,10 +26,9 @@ def addresses(profile_text: str) -> list[str]:
     Names in quotes are looked up among the sources of data and the networks; addresses that the
     profile has of its own count, too.
     """
-    known: dict[str, str] = {}
-    for prefix, name in TABLES.items():
-        for key, table in tomllib.loads((PACKAGE / name).read_text(encoding="utf-8")).items():
-            known[prefix + key] = str(table.get("url", "")).split(" ")[0]
+    known = {prefix + key: str(table.get("url", "")).split(" ")[0]
+             for prefix, name in TABLES.items()
+             for key, table in tomllib.loads((PACKAGE / name).read_text(encoding="utf-8")).items()}
     urls = [known.get(name, name) for name in re.findall(r'"([^"\s]+)"', profile_text)]
     hosts = {urlsplit(url).netloc: url for url in reversed(urls) if url.startswith("http")}
     return sorted(hosts.values())
@@ -69,12 +69,10 @@ def _ask(url: str, timeout: float, found: dict[str, dict]) -> None:
 def profile_texts(folders: Iterable[Path], name: str = "") -> str:
     """Return the text of a profile (a name or a file), or of all that are found."""
     paths = [Path(name)] if name.lower().endswith(".toml") else [
-        path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.toml"))
-        if not name or path.stem == name]
+        path for folder in folders for path in sorted(folder.glob("*.toml"))
+        if name in ("", path.stem)]
     texts = []
     for path in paths:
-        try:
+        with suppress(OSError, ValueError):
             texts.append(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
     return "\n".join(texts)

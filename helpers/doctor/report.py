@@ -30,11 +30,12 @@ def render(facts: dict) -> str:
 
 def _machine(facts: dict) -> Iterator[str]:
     python, system, packages = facts["python"], facts["system"], facts["packages"]
+    other = packages["other_version"]
     yield _row("Python", f"{python['version']}" + ("" if python["supported"] else
                f", but {python['expected']} expected") + f"  ({python['executable']})")
-    good = packages["n_locked"] - len(packages["missing"]) - len(packages["other_version"])
+    good = packages["n_locked"] - len(packages["missing"]) - len(other)
     yield _row("Packages", f"{good} of {packages['n_locked']} as in requirements.lock")
-    for one in packages["other_version"][:5]:
+    for one in other[:5]:
         yield _row("", f"{one['name']} {one['installed']} in place of {one['locked']}: numbers may "
                    "differ; make setup brings it")
     yield _row("Device", _device(facts["device"]))
@@ -45,13 +46,22 @@ def _machine(facts: dict) -> Iterator[str]:
         note = folder["problem"] or folder["warning"]
         yield _row("" if index else "Disk", f"{_size(folder['free_bytes'])} free for "
                    f"{folder['name']}: {folder['path']}" + (f"  – {note}" if note else ""))
-    hosts = facts["network"]["hosts"]
+    yield _row("Network", _network(facts["network"]["hosts"]))
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:10}{text}"
+
+
+def _network(hosts: list[dict]) -> str:
     silent = [host["host"] for host in hosts if not host["answers"]]
     n_owners = f"{len(hosts)} owners of data and weights"
-    yield _row("Network", "not needed: nothing is downloaded" if not hosts else
-               f"offline: none of {n_owners} answers" if len(silent) == len(hosts) else
-               f"{len(hosts) - len(silent)} of {n_owners} answer"
-               + (f"; not {', '.join(silent)}" if silent else ""))
+    if not hosts:
+        return "not needed: nothing is downloaded"
+    if len(silent) == len(hosts):
+        return f"offline: none of {n_owners} answers"
+    return (f"{len(hosts) - len(silent)} of {n_owners} answer"
+            + (f"; not {', '.join(silent)}" if silent else ""))
 
 
 def _device(device: dict | None) -> str:
@@ -70,29 +80,33 @@ def _problems(problems: list[dict]) -> Iterator[str]:
 
 def _matrix(profiles: dict, facts: dict) -> Iterator[str]:
     """Yield a line a notebook: what it does under each profile."""
-    names = [name for name, profile in profiles.items() if profile["notebooks"]]
-    if not names:
-        return
-    yield f"{'notebook':34}" + "".join(f"{name:>18}" for name in names)
-    for row in range(len(profiles[names[0]]["notebooks"])):
-        ones = [profiles[name]["notebooks"][row] for name in names]
-        yield f"{ones[0]['stem']:34}" + "".join(f"{_short(one, facts):>18}" for one in ones)
-    yield "needs 2: two things are missing that only you can bring, or mend"
+    columns = {name: profile["notebooks"] for name, profile in profiles.items()
+               if profile["notebooks"]}
+    if columns:
+        yield f"{'notebook':34}" + "".join(f"{name:>18}" for name in columns)
+        for ones in zip(*columns.values()):
+            yield f"{ones[0]['stem']:34}" + "".join(f"{_states(one, facts)[0]:>18}" for one in ones)
+        yield "needs 2: two things are missing that only you can bring, or mend"
 
 
-def _short(one: dict, facts: dict) -> str:
-    if one["needs"]:
-        return f"needs {len(one['needs'])}"
-    if one["downloads"]:
-        offline = facts["network"]["reachable"] is False
-        return "needs network" if offline else "after download"
-    return "runs" + (f", {_duration(one['seconds_first'])}" if one["seconds_first"] else "")
+def _states(one: dict, facts: dict) -> tuple[str, str]:
+    """Return what a notebook does under a profile, in short and at length."""
+    needs, downloads = (", ".join(f"{need['kind']} {need['name']}" for need in one[which])
+                        for which in ("needs", "downloads"))
+    if needs:
+        return f"needs {len(one['needs'])}", f"needs {needs}"
+    if downloads and facts["network"]["reachable"] is False:
+        return "needs network", f"needs a network, for {downloads}"
+    if downloads:
+        return "after download", f"runs, after downloading {downloads}"
+    seconds = one["seconds_first"]
+    return "runs" + (f", {_duration(seconds)}" if seconds else ""), "runs"
 
 
 def _profile(name: str, profile: dict, facts: dict) -> Iterator[str]:
     if profile["problem"]:
         yield f"Profile {name} cannot be read."
-        yield from _three_parts(profile["problem"])
+        yield from _three_parts(profile["problem"], 2)
         return
     notebooks = profile["notebooks"]
     running = [one for one in notebooks if not one["needs"]]
@@ -102,11 +116,12 @@ def _profile(name: str, profile: dict, facts: dict) -> Iterator[str]:
     if profile["seconds_first"]:
         yield (f"  first run of all about {_duration(profile['seconds_first'])} on "
                f"{facts['system']['cores']} cores; again: seconds, if nothing changed")
-    disk = sum(one["disk_gb"] for one in notebooks)
-    yield f"  {disk:g} GB of disk for results in all"
+    yield f"  {sum(one['disk_gb'] for one in notebooks):g} GB of disk for results in all"
     yield f"\n  {'notebook':31} {'time':>7}  memory   state"
     for one in notebooks:
-        yield from _notebook(one, facts)
+        time = _duration(one["seconds_first"]) if one["seconds_first"] else "?"
+        yield from _wrap(f"{one['stem']:31} {time:>7}  {one['memory_gb']:4g} GB  "
+                         f"{_states(one, facts)[1]}", 2, 52)
     sources = sorted({one["seconds_source"] for one in notebooks})
     yield from _wrap(f"Time where nothing is computed yet: {'; '.join(sources)}.", 2, 2)
     yield ""
@@ -115,57 +130,29 @@ def _profile(name: str, profile: dict, facts: dict) -> Iterator[str]:
 
 def _checks(checks: list[dict]) -> Iterator[str]:
     """Yield what is wrong at length, what is there in short, networks by their names alone."""
-    for state in reversed(MARKS):
-        found = [check for check in checks if check["state"] == state]
-        wrong = state in ("absent", "broken")
-        for check in found:
-            if wrong or check["kind"] != "network" or check["download"]:
-                yield from _check(check)
-        names = [check["name"] for check in found
-                 if check["kind"] == "network" and not (wrong or check["download"])]
-        if names:
-            yield from _wrap(f"{MARKS[state]:16}networks {', '.join(names)}", 2, 18)
+    for state, mark in reversed(MARKS.items()):
+        networks = []
+        for check in [check for check in checks if check["state"] == state]:
+            head = f"{mark:16}{check['kind']} {check['name']}"
+            if state in ("absent", "broken"):
+                yield from _wrap(head, 2, 18)
+                yield from _three_parts(check, 18)
+            elif check["kind"] == "network" and not check["download"]:
+                networks.append(check["name"])
+            else:
+                yield from _wrap(f"{head}: {check['found']}", 2, 18)
+        if networks:
+            yield from _wrap(f"{mark:16}networks {', '.join(networks)}", 2, 18)
 
 
-def _notebook(one: dict, facts: dict) -> Iterator[str]:
-    seconds, state = one["seconds_first"], "runs"
-    if one["needs"]:
-        state = f"needs {_names(one['needs'])}"
-    elif one["downloads"]:
-        offline = facts["network"]["reachable"] is False
-        state = ("needs a network, for " if offline else "runs, after downloading ") + _names(
-            one["downloads"])
-    time = f"{_duration(seconds):>7}" if seconds else "      ?"
-    yield from _wrap(f"{one['stem']:31} {time}  {one['memory_gb']:4g} GB  {state}", 2, 52)
-
-
-def _names(needs: list[dict]) -> str:
-    return ", ".join(f"{need['kind']} {need['name']}" for need in needs)
-
-
-def _check(check: dict) -> Iterator[str]:
-    head = f"{MARKS[check['state']]:16}{check['kind']} {check['name']}"
-    if check["state"] in ("readable", "obtainable"):
-        yield from _wrap(f"{head}: {check['found']}", 2, 18)
-    else:
-        yield from _wrap(head, 2, 18)
-        yield from _three_parts(check, 18)
-
-
-def _three_parts(parts: dict, indent: int = 2) -> Iterator[str]:
-    yield from _wrap(parts["found"], indent, indent)
-    yield from _wrap(f"expected: {parts['expected']}", indent, indent)
-    yield from _wrap(f"to do: {parts['remedy']}", indent, indent)
+def _three_parts(parts: dict, indent: int) -> Iterator[str]:
+    for text in (parts["found"], f"expected: {parts['expected']}", f"to do: {parts['remedy']}"):
+        yield from _wrap(text, indent, indent)
 
 
 def _wrap(text: str, indent: int, hanging: int) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * hanging,
-                         break_long_words=False, break_on_hyphens=False, fix_sentence_endings=False,
-                         drop_whitespace=True, replace_whitespace=True) or [""]
-
-
-def _row(name: str, text: str) -> str:
-    return f"{name:10}{text}"
+                         break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _size(n_bytes: int | None) -> str:

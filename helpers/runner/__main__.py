@@ -13,14 +13,13 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
-from typing import Any
 
 from psutil import pid_exists
 
@@ -66,8 +65,6 @@ class Runner:
     jobs: list[NotebookJob]
     n_parallel: int
     cell_limit: float = math.inf
-    processes: set[Any] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def folder(self) -> Path:
@@ -85,63 +82,57 @@ class Runner:
             return
         for job in stale:
             for sentence in describe_damage(job.source, self.profile, self.folder):
-                echo(f"{sentence}; {job.source.stem} is run again")
-        needs = {job.source.stem: self.profile.resources.get(job.source.stem[:2], ResourceSpec())
-                 for job in stale}
-        self.n_parallel, warnings = divide_cores(
-            min(self.n_parallel, len(stale)), [ensure_writable(cache_dir()), self.folder],
-            [GB * need.memory for need in needs.values()],
-            GB * math.fsum(need.disk for need in needs.values()))
-        for stem, need in needs.items():
-            if need.hours:
-                echo(f"{stem}: about {need.hours:g} hours on two cores without a GPU, "
-                     f"{need.memory:g} GB of memory, {need.disk:g} GB of disk (REPRODUCING.md); a "
-                     "run that is interrupted is taken up again")
-        for warning in warnings:
-            echo(warning)
-        seconds = {job.source.stem: expected_seconds(
-            job.source.stem, read_stamp(self.profile, job.source.stem)) for job in stale}
-        stale.sort(key=lambda job: -seconds[job.source.stem])  # none long is left for the end
+                echo(f"{sentence}; {job.stem} is run again")
+        self._fit_to_machine(stale)
+        seconds = {job.stem: expected_seconds(job.stem, read_stamp(self.profile, job.stem))
+                   for job in stale}
+        stale.sort(key=lambda job: -seconds[job.stem])  # none long is left for the end
         display, pool = RunProgress(seconds, self.n_parallel), ThreadPoolExecutor(self.n_parallel)
         try:
             for done in [pool.submit(self._run_one, job, display) for job in stale]:
                 done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            with self.lock:
-                for process in self.processes:
-                    process.terminate()
+            for process in active_children():
+                process.terminate()
             raise
         finally:
             pool.shutdown()
 
+    def _fit_to_machine(self, stale: list[NotebookJob]) -> None:
+        """Choose how many notebooks run at once, and say what the machine may lack."""
+        needs = [self.profile.resources.get(job.stem[:2], ResourceSpec()) for job in stale]
+        self.n_parallel, warnings = divide_cores(
+            min(self.n_parallel, len(stale)), [ensure_writable(cache_dir()), self.folder],
+            [GB * need.memory for need in needs], GB * math.fsum(need.disk for need in needs))
+        long = [f"{job.stem}: about {need.hours:g} hours on two cores without a GPU, "
+                f"{need.memory:g} GB of memory, {need.disk:g} GB of disk (REPRODUCING.md); a run "
+                "that is interrupted is taken up again"
+                for job, need in zip(stale, needs) if need.hours]
+        for line in long + warnings:
+            echo(line)
+
     def _run_one(self, job: NotebookJob, display: RunProgress) -> None:
-        stem, begin = job.source.stem, time.perf_counter()
+        stem, begin = job.stem, time.perf_counter()
         code = code_key(job.source, self.profile, job.parameters)
         staging = ensure_writable(self.folder / f".staging-{stem}-{HOST}-{os.getpid()}")
+        executed, expected = staging / f"{stem}.ipynb", (f"{stem}.png", f"{stem}.json")
         display.start(stem)
         try:
-            job.result = run_in_process(
-                job.source, staging / f"{stem}.ipynb", job.parameters, self._environment(staging),
-                log=staging / ".log", on_start=self._register_process,
-                on_cell=lambda *cell: display.cell(stem, *cell),
-                on_look=partial(display.look, stem), on_notice=partial(display.notice, stem),
-                cell_limit=self.cell_limit)
-            problem = job.result.problem or self._missing_outputs(staging, stem)
+            run_in_process(job, executed, self._environment(staging), display, self.cell_limit)
+            missing = [name for name in expected if not (staging / name).is_file()]
+            if missing and not job.problem:
+                job.problem = f"{stem} finished but wrote no {' and no '.join(missing)}"
             job.seconds = time.perf_counter() - begin
-            if problem:
-                self._keep_failed(staging, stem)
-            else:
+            if not job.problem:
                 self._publish(staging, job, code)
+            elif executed.is_file():
+                kept = ensure_writable(stamp_path(self.profile, stem).parent)
+                os.replace(executed, kept / f"{stem}.failed.ipynb")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        job.state = FAILED if problem else MADE
-        mark = "✗" if problem else "✓"
-        display.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", problem)
-
-    def _register_process(self, process: Any) -> None:
-        with self.lock:
-            self.processes.add(process)
+        job.state, mark = (FAILED, "✗") if job.problem else (MADE, "✓")
+        display.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", job.problem)
 
     def _environment(self, staging: Path) -> dict[str, str]:
         """Return what a notebook's processes find in their environment; a user's choice goes first.
@@ -159,28 +150,15 @@ class Runner:
             "PYTHONPATH": os.pathsep.join(filter(None, (
                 os.environ.get("PYTHONPATH"), os.getcwd())))}  # where a user's modules may lie
 
-    @staticmethod
-    def _missing_outputs(staging: Path, stem: str) -> str:
-        missing = [f"{stem}{end}" for end in (".png", ".json") if not (staging / f"{stem}{end}")
-                   .is_file()]
-        return f"{stem} finished but wrote no {' and no '.join(missing)}" if missing else ""
-
     def _publish(self, staging: Path, job: NotebookJob, code: str) -> None:
-        stem = job.source.stem
-        stamp_path(self.profile, stem).unlink(missing_ok=True)
-        new_files = output_files(staging, stem)
-        for old_file in output_files(self.folder, stem):
-            if old_file.name not in {path.name for path in new_files}:
+        stamp_path(self.profile, job.stem).unlink(missing_ok=True)
+        new_names = {path.name for path in output_files(staging, job.stem)}
+        for old_file in output_files(self.folder, job.stem):
+            if old_file.name not in new_names:
                 old_file.unlink()
-        for path in new_files:
-            os.replace(path, self.folder / path.name)
+        for name in sorted(new_names):
+            os.replace(staging / name, self.folder / name)
         write_stamp(job.source, self.profile, code, self.folder, job.seconds)
-
-    def _keep_failed(self, staging: Path, stem: str) -> None:
-        executed = staging / f"{stem}.ipynb"
-        if executed.is_file():
-            kept = ensure_writable(stamp_path(self.profile, stem).parent) / f"{stem}.failed.ipynb"
-            os.replace(executed, kept)
 
 
 def _remove_stale_staging(folder: Path) -> None:
@@ -223,17 +201,16 @@ def publish_notebooks(runner: Runner) -> None:
         atomic_write(target, partial(shutil.copyfile, runner.folder / target.name))
 
 
-def _assignments(texts: list[str]) -> dict[str, str]:
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise LabError(f"-p {wrong[0]}", expected="-p name=value", remedy="add the value")
-    return dict(text.split("=", 1) for text in texts)
+def _assignment(text: str) -> list[str]:
+    if "=" not in text:
+        raise LabError(f"-p {text}", expected="-p name=value", remedy="add the value")
+    return text.split("=", 1)
 
 
-def _cell_seconds(minutes: str | None) -> float:
-    """Return the limit of a cell in seconds; infinity where the user set none."""
+def _cell_seconds(minutes: str) -> float:
+    """Return the limit of a cell in seconds."""
     try:
-        seconds = math.inf if minutes is None else 60 * float(minutes)
+        seconds = 60 * float(minutes)
     except ValueError:
         seconds = math.nan
     if not seconds > 0:
@@ -250,20 +227,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
     parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N",
                         help="notebooks at once; as many as there are cores if not given")
-    parser.add_argument("-p", dest="parameters", action="append", default=[],
+    parser.add_argument("-p", dest="parameters", action="append", default=[], type=_assignment,
                         metavar="name=value", help="a parameter of the notebooks")
     parser.add_argument("--force", action="store_true", help="run also what is fresh")
-    parser.add_argument("--cell-limit", metavar="MINUTES",
+    parser.add_argument("--cell-limit", type=_cell_seconds, default=math.inf, metavar="MINUTES",
                         help="end a notebook at a cell that takes longer; no limit if not given")
     parser.add_argument("--publish", action="store_true",
                         help="then write the executed notebooks beside their sources")
-    options = parser.parse_args(arguments)
     begin = time.perf_counter()
     try:
-        seconds = _cell_seconds(options.cell_limit)
+        options = parser.parse_args(arguments)
         profile = load_profile(options.profile)
-        jobs = plan_jobs(options.profile, options.only, _assignments(options.parameters))
-        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))), seconds)
+        jobs = plan_jobs(options.profile, options.only, dict(options.parameters))
+        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))), options.cell_limit)
         runner.run(force=options.force)
         if options.publish and all(job.state != FAILED for job in jobs):
             publish_notebooks(runner)
@@ -275,12 +251,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     echo(closing_table(jobs, runner.folder))
     made = [job for job in jobs if job.state != FRESH]
-    if made:
-        cpu = math.fsum(job.result.cpu_seconds for job in made)
-        echo(f"{format_duration(time.perf_counter() - begin)} in all"
-             + ("" if math.isnan(cpu) else f", {format_duration(cpu)} of CPU time"))
-    else:
-        echo(f"Nothing to do: all figures of profile {profile.name} are fresh.")
+    cpu = math.fsum(job.cpu_seconds for job in made)
+    echo(f"{format_duration(time.perf_counter() - begin)} in all"
+         + ("" if math.isnan(cpu) else f", {format_duration(cpu)} of CPU time") if made else
+         f"Nothing to do: all figures of profile {profile.name} are fresh.")
     return 1 if any(job.state == FAILED for job in jobs) else 0
 
 

@@ -20,7 +20,7 @@ from helpers.config.validation import read_toml
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE, ROOT, format_size, zoo_dir
 from helpers.figures.deviations import markdown_table
-from helpers.runner.reproducing import write_part
+from helpers.runner.reproducing import write_parts
 
 ZOO_PAGE, DATA_PAGE = zoo_dir() / "README.md", ROOT / "data" / "synthetic" / "README.md"
 ACCURACY, CARDS, PARTS = "accuracy", "cards", "parts"
@@ -30,9 +30,9 @@ PROBES = (("domains", "domains"), ("48 classes", "classes"))
 """What the probes of the record tell apart: in words, and its key."""
 
 
-def read_record(folder: Path | None = None) -> dict[str, dict]:
+def read_record() -> dict[str, dict]:
     """Return the record of training: network, with its seed where there are several -> entries."""
-    return json.loads(((folder or zoo_dir()) / "zoo.json").read_text(encoding="utf-8"))
+    return json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 
 
 def demo_networks() -> dict[str, dict]:
@@ -104,10 +104,9 @@ def _card(name: str, table: Mapping, entries: list[dict]) -> str:
 
 
 def _images(table: Mapping, entries: list[dict]) -> str:
-    n_images = {entry["n_images"] for entry in entries if "n_images" in entry}
-    shown = table["preprocessing"]["crop"]
-    counted = f"{table['diet']}, {max(n_images):,} images" if n_images else ""
-    return f"{counted}{'; ' if counted else ''}shown at {shown} px"
+    n_images = max((entry.get("n_images", 0) for entry in entries), default=0)
+    diet = f"{table['diet']}, {n_images:,} images; " if n_images else ""
+    return f"{diet}shown at {table['preprocessing']['crop']} px"
 
 
 def _architecture(name: str, table: Mapping) -> str:
@@ -126,34 +125,33 @@ def _training(entries: list[dict]) -> str:
     if not trained:
         return "none"
     minutes = [entry["seconds"] / 60 for entry in trained]
-    recipes = [trained[0][key] for key in ("recipe before", "recipe") if key in trained[0]]
     spread = f"{min(minutes):.0f}" + f" to {max(minutes):.0f}" * (len(minutes) > 1)
     platform = trained[0]["platform"]
     described = ", then ".join(
         f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, crops of "
-        f"{recipe['augmentation']['size']} px" for recipe in recipes)
+        f"{recipe['augmentation']['size']} px"
+        for recipe in map(trained[0].get, ("recipe before", "recipe")) if recipe)
     return (f"{described}; {spread} minutes on {platform['threads']} "
             f"thread{'s' * (platform['threads'] > 1)} of an {platform['chip']}")
 
 
 def _measured(entries: list[dict]) -> str:
-    cells = _accuracies(entries)
-    parts = [f"{name} {cell} (neighbours / linear)" for (name, _), cell in zip(PROBES, cells)
-             if cell != "–"]
+    parts = [f"{name} {cell} (neighbours / linear)"
+             for (name, _), cell in zip(PROBES, _accuracies(entries)) if cell != "–"]
     if parts and len(entries) > 1:
         parts[-1] += f", means of {len(entries)} seeds"
     for entry in entries:
         if "faces_diet" in entry.get("probes", {}):
             own = entry["probes"]["faces_diet"]["classes"]
-            parts += [f"200 identities {own['knn']:.2f} / {own['linear']:.2f}"]
+            parts.append(f"200 identities {own['knn']:.2f} / {own['linear']:.2f}")
         if "retrieval" in entry:
-            found = entry["retrieval"]
+            found, explained = entry["retrieval"], sorted(entry["ground truth R2"].items(),
+                                                          key=lambda item: -item[1])
             parts += [f"of {found['n']:,} images never seen, {found['top 1']:.0%} find their "
                       f"caption as the nearest, {found['top 10']:.0%} among the ten nearest",
                       f"images use some {entry['effective dimension']:.0f} dimensions",
                       "of what drives the simulated brains, embeddings tell (cross-validated R²) "
-                      + ", ".join(f"{name} {r2:.2f}" for name, r2 in sorted(
-                          entry["ground truth R2"].items(), key=lambda item: -item[1]))]
+                      + ", ".join(f"{name} {r2:.2f}" for name, r2 in explained)]
     return "; ".join(parts)
 
 
@@ -173,5 +171,4 @@ def generated_parts() -> dict[tuple[Path, str], str]:
 
 
 if __name__ == "__main__":
-    for (document, name), content in generated_parts().items():
-        write_part(name, content, document)
+    write_parts(generated_parts())

@@ -27,16 +27,14 @@ def flatten_numbers(content: Mapping[str, object]) -> dict[str, Value]:
     claims = {str(index): {part: claim[part] for part in ("verdict", "mean", "low", "high")
                            if claim.get(part) is not None}
               for index, claim in enumerate(content.get("claims", ()), 1)}
-    return _flatten(content.get("numbers", {})) | _flatten({"claims": claims})
+    return _flatten({**content.get("numbers", {}), "claims": claims})
 
 
 def _flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
     flat: dict[str, Value] = {}
     for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{name}/")
-        else:
-            flat[f"{prefix}{name}"] = value
+        flat |= (_flatten(value, f"{prefix}{name}/") if isinstance(value, Mapping)
+                 else {f"{prefix}{name}": value})
     return flat
 
 
@@ -62,8 +60,8 @@ def compare_numbers(committed: Mapping[str, object], reproduced: Mapping[str, ob
     list of str
         One line a difference; empty if the run agrees.
     """
-    before, after, allowed = flatten_numbers(committed), flatten_numbers(
-        reproduced), _flatten(tolerances)
+    before, after = flatten_numbers(committed), flatten_numbers(reproduced)
+    allowed = _flatten(tolerances)
     lines = [f"{name}: {'not in this run' if name in before else 'not committed'}"
              for name in sorted(before.keys() ^ after.keys())]
     for name in (name for name in before if name in after):

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
 from helpers.figures.deviations import markdown_table
@@ -26,15 +24,11 @@ def minutes_part() -> str:
 
 def _row(sections: pd.DataFrame) -> tuple[str, ...]:
     stem, title = sections["notebook"].iloc[0], sections["section"].iloc[0]
-    running = sections["seconds"].sum() / 60
-    return (f"[{title}]({stem}.ipynb)", f"{sections['minutes'].sum():.0f}", f"{running:.1f}",
-            " · ".join(f"{_short(row.section)} {row.minutes:.0f}"
-                       for row in sections.iloc[1:].itertuples(index=False)))
-
-
-def _short(heading: str) -> str:
-    """Return a heading without its number."""
-    return re.sub(r"^\d+ · ", "", heading)
+    headings = sections["section"].str.replace(r"^\d+ · ", "", regex=True)
+    return (f"[{title}]({stem}.ipynb)", f"{sections['minutes'].sum():.0f}",
+            f"{sections['seconds'].sum() / 60:.1f}",
+            " · ".join(f"{heading} {minutes:.0f}"
+                       for heading, minutes in zip(headings[1:], sections["minutes"][1:])))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
+from helpers.config.validation import read_toml
 from helpers.core.console import echo
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT, atomic_write
@@ -50,7 +50,7 @@ def meanings(stem: str) -> dict[str, str]:
     stem : str
         Name of the file without its suffix, such as ``01_localize_selective_units-A``.
     """
-    tables, found = _read_columns(), FILE.fullmatch(stem)
+    tables, found = read_toml(COLUMNS), FILE.fullmatch(stem)
     own = tables.get(f"{found['number']}.{found['panel']}", {}) if found else {}
     return {**tables[COMMON], **own}
 
@@ -70,41 +70,33 @@ def explain(path: Path) -> dict[str, str]:
         Where a column is not explained.
     """
     known, columns = meanings(path.stem), header(path)
-    unknown = [column for column in columns if column not in known]
-    if unknown:
-        raise LabError(f"the column {unknown[0]!r} of {path.name} is not explained",
-                       expected=f"an entry of {COLUMNS.name}",
-                       remedy="add a line that says what it is, in which unit")
+    for column in columns:
+        if column not in known:
+            raise LabError(f"the column {column!r} of {path.name} is not explained",
+                           expected=f"an entry of {COLUMNS.name}",
+                           remedy="add a line that says what it is, in which unit")
     return {column: known[column] for column in columns}
 
 
 def dictionary(files: Iterable[Path]) -> str:
     """Return the page."""
-    files = sorted(files)
-    explained = {path: explain(path) for path in files}
-    common, used = _read_columns()[COMMON], set().union(*explained.values())
-    parts = [INTRODUCTION, "## Columns", markdown_table(
-        ("column", "meaning"), ((f"`{name}`", common[name]) for name in sorted(
-            used & common.keys(), key=str.casefold))), "## Files",
-        EXCEPTIONS,
-        markdown_table(("file", "columns"), ((f"`{path.stem}`", "; ".join(
-            _column(name, meaning, common) for name, meaning in columns.items()))
-            for path, columns in explained.items())), "## The JSON files",
-        markdown_table(("key", "meaning"), JSON_KEYS)]
+    explained = {path: explain(path) for path in sorted(files)}
+    common = read_toml(COLUMNS)[COMMON]
+    used = sorted(set().union(*explained.values()) & common.keys(), key=str.casefold)
+    own = (("; ".join(f"`{name}`" if common.get(name) == meaning else f"`{name}`: {meaning}"
+                      for name, meaning in columns.items())) for columns in explained.values())
+    parts = [INTRODUCTION, "## Columns",
+             markdown_table(("column", "meaning"), ((f"`{name}`", common[name]) for name in used)),
+             "## Files", EXCEPTIONS,
+             markdown_table(("file", "columns"),
+                            zip((f"`{path.stem}`" for path in explained), own)),
+             "## The JSON files", markdown_table(("key", "meaning"), JSON_KEYS)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def _column(name: str, meaning: str, common: Mapping[str, str]) -> str:
-    return f"`{name}`" if common.get(name) == meaning else f"`{name}`: {meaning}"
-
-
-def _read_columns() -> dict[str, dict[str, str]]:
-    return tomllib.loads(COLUMNS.read_text(encoding="utf-8"))
-
-
-def csv_files(profile: str = "demo") -> list[Path]:
-    """Return the CSV files beside a profile's committed figures."""
-    return sorted((ROOT / "figures" / profile).glob("*.csv"))
+def csv_files() -> list[Path]:
+    """Return the CSV files beside the committed figures of the demo."""
+    return sorted((ROOT / "figures" / "demo").glob("*.csv"))
 
 
 if __name__ == "__main__":

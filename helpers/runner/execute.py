@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -34,9 +33,6 @@ REMEDY = (f"free memory, or run less at once (--jobs 1, {WORKERS_VARIABLE}=1); w
 KILLED = getattr(signal, "SIGKILL", 9)
 """Windows has no such signal: a process that is ended there has a positive status."""
 
-CellCallback = Callable[[int, int, str], None]
-"""Gets the number of a cell, how many there are, and the heading that it stands under."""
-
 
 class Kernel(AsyncKernelManager):
     """A kernel that remembers the status with which its process ended, and leaves no workers."""
@@ -56,7 +52,7 @@ class Kernel(AsyncKernelManager):
 
 
 def execute(source: Path, target: Path, parameters: dict[str, object],
-            on_cell: CellCallback = lambda *_: None) -> str:
+            on_cell: Callable[[int, int, str], None] = lambda *_: None) -> str:
     """Execute ``source`` into ``target``; return what went wrong, or nothing.
 
     Parameters
@@ -68,7 +64,7 @@ def execute(source: Path, target: Path, parameters: dict[str, object],
     parameters : dict
         Values that differ from the notebook's defaults.
     on_cell : callable
-        Called when a cell begins.
+        Called when a cell begins: its number, how many there are, the heading above it.
     """
     notebook = read_source(source)
     headings, position = _heading_of_each_cell(notebook), ["its start"]
@@ -79,40 +75,26 @@ def execute(source: Path, target: Path, parameters: dict[str, object],
         position[0] = f"cell {cell_number + 1} of {len(headings)} ({headings[cell_number]})"
         on_cell(cell_number + 1, len(headings), headings[cell_number])
 
-    with tempfile.TemporaryDirectory() as folder:
-        draft, done = Path(folder) / source.with_suffix(".ipynb").name, Path(folder) / "done.ipynb"
-        write(notebook, draft)
-        for _ in range(MAX_STARTS):
-            try:
-                problem = _run_notebook(draft, done, parameters, report_cell, position)
-                break
-            except RuntimeError as error:  # nbclient's, where a kernel does not answer
-                problem = str(LabError(f"the kernel did not start: {error}",
-                                       expected=f"an answer within {START_TIMEOUT_S} s",
-                                       remedy="close other programs, or run with --jobs 1"))
-                if "died" not in str(error):
-                    break
-        if done.is_file():
-            executed = nbformat.read(done, as_version=4)
-            write(executed if problem else clean_outputs(executed), target)
-        return problem
-
-
-def _run_notebook(draft: Path, done: Path, parameters: dict[str, object],
-                  report_cell: Callable[..., None],
-                  position: list[str]) -> str:
-    """Execute a notebook; return what went wrong, and at which cell: ``position[0]``, that has
-    begun."""
-    try:
-        papermill.execute_notebook(
-            draft, done, parameters=parameters, kernel_name="python3", cwd=ROOT,
-            progress_bar=False, start_timeout=START_TIMEOUT_S, on_cell_start=report_cell,
-            kernel_manager_class=Kernel)
-    except PapermillExecutionError as error:
-        return _error_message(error, position[0])
-    except DeadKernelError:
-        return death_message("the kernel", position[0], Kernel.status)
-    return ""
+    for _ in range(MAX_STARTS):
+        try:
+            papermill.execute_notebook(
+                notebook, target, parameters=parameters, kernel_name="python3", cwd=ROOT,
+                progress_bar=False, start_timeout=START_TIMEOUT_S, on_cell_start=report_cell,
+                kernel_manager_class=Kernel)
+        except PapermillExecutionError as error:
+            return _error_message(error, position[0])
+        except DeadKernelError:
+            return death_message("the kernel", position[0], Kernel.status)
+        except RuntimeError as error:  # nbclient's, where a kernel does not answer
+            problem = str(LabError(f"the kernel did not start: {error}",
+                                   expected=f"an answer within {START_TIMEOUT_S} s",
+                                   remedy="close other programs, or run with --jobs 1"))
+            if "died" not in str(error):
+                return problem
+        else:
+            write(clean_outputs(nbformat.read(target, as_version=4)), target)
+            return ""
+    return problem
 
 
 def death_message(what: str, where: str, status: int | None) -> str:
@@ -157,11 +139,9 @@ def _error_message(error: PapermillExecutionError, where: str) -> str:
 
 
 def execute_and_report(connection: Connection, source: Path, target: Path,
-                       parameters: dict[str, object],
-                       environment: Mapping[str, str], log: Path) -> None:
-    """Execute in this process: cells are reported through ``connection``, at last the problem and
-    the
-    cost.
+                       parameters: dict[str, object], environment: Mapping[str, str],
+                       log: Path) -> None:
+    """Execute in this process; cells, and at last problem and cost, go through ``connection``.
 
     Parameters
     ----------
@@ -172,7 +152,7 @@ def execute_and_report(connection: Connection, source: Path, target: Path,
     environment : mapping of str to str
         In place of the environment that this process was started with.
     log : Path
-        What kernels chat goes there.
+        What kernels print outside of cells goes there.
     """
     os.environ.clear()
     os.environ.update(environment)

@@ -56,7 +56,7 @@ COLOURS = 128
 """Colours of the palette, which keeps the file small."""
 
 
-def made_from(folder: Path = FIGURES, panels: tuple[Panel, ...] = PANELS) -> str:
+def made_from(folder: Path = FIGURES) -> str:
     """Return a digest of what the strip is made from: the panels, the figures' bytes.
 
     Raises
@@ -64,24 +64,24 @@ def made_from(folder: Path = FIGURES, panels: tuple[Panel, ...] = PANELS) -> str
     LabError
         If a figure is not there.
     """
-    paths = [folder / f"{panel.stem}.png" for panel in panels]
+    paths = [folder / f"{panel.stem}.png" for panel in PANELS]
     for path in paths:
         if not path.is_file():
             raise LabError(f"{path} is not there", expected="the figures of the demo",
                            remedy=f"make figure-{path.stem[:2]}")
-    return text_digest(repr(panels) + "".join(map(file_digest, paths)))
+    return text_digest(repr(PANELS) + "".join(map(file_digest, paths)))
 
 
-def draw_strip(folder: Path = FIGURES, panels: tuple[Panel, ...] = PANELS) -> Image.Image:
+def draw_strip(folder: Path = FIGURES) -> Image.Image:
     """Return the strip as an image: each part fits its panel, on white, below its title."""
     font = ImageFont.truetype(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 19)
-    strip = Image.new("RGB", (len(panels) * (WIDTH + GAP) - GAP, HEIGHT + TITLE), "white")
+    strip = Image.new("RGB", (len(PANELS) * (WIDTH + GAP) - GAP, HEIGHT + TITLE), "white")
     draw = ImageDraw.Draw(strip)
-    for index, panel in enumerate(panels):
+    for index, panel in enumerate(PANELS):
         with Image.open(folder / f"{panel.stem}.png") as figure:
+            edges = (panel.left, panel.top, panel.right, panel.bottom)
             part = figure.convert("RGB").crop(
-                (round(panel.left * figure.width), round(panel.top * figure.height),
-                 round(panel.right * figure.width), round(panel.bottom * figure.height)))
+                [round(edge * size) for edge, size in zip(edges, figure.size * 2)])
         part.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
         left = index * (WIDTH + GAP)
         strip.paste(part, (left + (WIDTH - part.width) // 2, TITLE))

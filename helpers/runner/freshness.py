@@ -33,19 +33,18 @@ RESOURCES = ("networks/registry.toml", "datasets/sources.toml", "stimuli/imagene
              "figures/lab.mplstyle")
 RUNNER = ("helpers.runner.execute",)
 STAMP_DIGEST = "sha256"
-"""Of the stamp's other entries; stamps of earlier versions have none."""
+"""Of the stamp's other entries."""
 
 
 def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -> str:
     """Digest all that is written by hand: text, helpers, resources, profile, packages."""
     text = source.read_text(encoding="utf-8")
-    lock = ROOT / "requirements.lock"
     return key(text=text_digest(text), code=code_digest([*direct_imports(text), *RUNNER,
                                                          *IMPORTED_BY_NAME]),
                synthetic=code_digest([WRITERS]) if profile.synthetic else "",
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),
-               lock=file_digest(lock) if lock.is_file() else "",
+               lock=file_digest(ROOT / "requirements.lock"),
                machine_dependent=machine_dependent(profile.name, source.stem),
                functions=function_digests(profile),
                deviations=[asdict(row) for row in read_deviations(source.stem)],
@@ -79,10 +78,9 @@ def inputs_key(profile: Profile, names: Iterable[str],
                if name.split("/")[0] in profile.sources}
     folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
     for folder in set(folders.values()) - listings.keys():
-        # the classes of an image set may be listed there
-        beside = [folder.parent / CLASSES_FILE]
-        if folder.is_file():  # a table of images
-            beside = [folder, *listed_files(folder)]
+        # a table of images lists files; the classes of an image set may be listed beside it
+        beside = ([folder, *listed_files(folder)] if folder.is_file()
+                  else [folder.parent / CLASSES_FILE])
         listings[folder] = text_digest("\n".join(sorted([*_iter_states(folder),
                                                          *_iter_file_states(beside)])))
     untrained_weights = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
@@ -130,6 +128,10 @@ def output_files(folder: Path, stem: str) -> list[Path]:
                   if path.stem == stem or path.name.startswith(f"{stem}-"))
 
 
+def _output_digests(folder: Path, stem: str) -> dict[str, str]:
+    return {file.name: file_digest(file) for file in output_files(folder, stem)}
+
+
 def is_fresh(source: Path, profile: Profile, parameters: Mapping[str, object],
              folder: Path, listings: dict[Path, str] | None = None) -> bool:
     """Tell whether everything in ``folder`` is what a run would make now.
@@ -137,47 +139,34 @@ def is_fresh(source: Path, profile: Profile, parameters: Mapping[str, object],
     ``listings`` is shared by the notebooks of a run that are judged at one time.
     """
     stamp = read_stamp(profile, source.stem)
-    if stamp is None:
-        return False
-    output_digests = {file.name: file_digest(file) for file in output_files(folder, source.stem)}
-    return (stamp["outputs"] == output_digests and stamp["code"] == code_key(source, profile,
-                                                                             parameters)
+    return (stamp is not None and stamp["outputs"] == _output_digests(folder, source.stem)
+            and stamp["code"] == code_key(source, profile, parameters)
             and stamp["inputs"] == inputs_key(profile, stamp["opened"], listings))
 
 
 def describe_damage(source: Path, profile: Profile, folder: Path) -> list[str]:
     """Say which files of a finished run are no longer as the run left them, a sentence each."""
-    path = stamp_path(profile, source.stem)
-    if not path.is_file():
-        return []
-    stamp = read_stamp(profile, source.stem)
+    path, stamp = stamp_path(profile, source.stem), read_stamp(profile, source.stem)
     if stamp is None:
-        return [f"{path}, the record of the last run, cannot be read"]
-    present = {file.name: file for file in output_files(folder, source.stem)}
+        return [f"{path}, the record of the last run, cannot be read"] * path.is_file()
+    present = _output_digests(folder, source.stem)
     return [f"{folder / name} is missing" if name not in present
             else f"{folder / name} is not what the last run wrote"
-            for name, digest in stamp["outputs"].items()
-            if name not in present or file_digest(present[name]) != digest]
+            for name, digest in stamp["outputs"].items() if present.get(name) != digest]
 
 
 def read_stamp(profile: Profile, stem: str) -> dict[str, Any] | None:
     """Return what the last finished run of a notebook recorded; None if there is nothing whole."""
     try:
         stamp = json.loads(stamp_path(profile, stem).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        digest = stamp.pop(STAMP_DIGEST)
+    except (FileNotFoundError, ValueError, AttributeError, TypeError, KeyError):
         return None
-    kinds = {"code": str, "opened": list, "inputs": str, "outputs": dict}
-    complete = isinstance(stamp, dict) and all(isinstance(stamp.get(name), kind)
-                                               for name, kind in kinds.items())
-    if not complete:
-        return None
-    digest = _stamp_digest(stamp)
-    return stamp if stamp.get(STAMP_DIGEST, digest) == digest else None
+    return stamp if digest == _stamp_digest(stamp) else None
 
 
 def _stamp_digest(stamp: Mapping[str, Any]) -> str:
-    return text_digest(json.dumps({name: value for name, value in stamp.items()
-                                   if name != STAMP_DIGEST}, sort_keys=True))
+    return text_digest(json.dumps(stamp, sort_keys=True))
 
 
 def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
@@ -189,8 +178,6 @@ def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
     results_json = json.loads((folder / f"{source.stem}.json").read_text(encoding="utf-8"))
     opened = sorted(results_json["provenance"]["inputs"])
     stamp = {"code": code, "opened": opened, "inputs": inputs_key(profile, opened),
-             "seconds": round(seconds, 1),
-             "outputs": {file.name: file_digest(file) for file in output_files(folder,
-                                                                               source.stem)}}
+             "seconds": round(seconds, 1), "outputs": _output_digests(folder, source.stem)}
     text = json.dumps({**stamp, STAMP_DIGEST: _stamp_digest(stamp)}, indent=1) + "\n"
     atomic_write(stamp_path(profile, source.stem), lambda part: part.write_text(text))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 FOLDER = ROOT / "notebooks"
-KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"}}
 
 ParameterValue = str | int | float | bool | None
 
@@ -44,12 +46,11 @@ def select_notebooks(only: list[str], folder: Path = FOLDER) -> list[Path]:
     available = list_sources(folder)
     if not only:
         return available
-    selected = []
+    selected: list[Path] = []
     for name in only:
         stem = Path(name).name.removesuffix(".py").removesuffix(".ipynb")
-        number = f"{int(stem):02d}_" if stem.isascii() and stem.isdigit() else None
         match = [path for path in available
-                 if path.stem == stem or (number and path.stem.startswith(number))]
+                 if path.stem == stem or stem and path.stem[:2] == stem.zfill(2)]
         if not match:
             raise LabError(f"no notebook {name!r}",
                            expected=one_of((path.stem for path in available),
@@ -62,11 +63,10 @@ def select_notebooks(only: list[str], folder: Path = FOLDER) -> list[Path]:
 def read_source(path: Path) -> NotebookNode:
     """Read a percent source as a notebook with kernel, and cell ids that never change by chance."""
     import jupytext
-    from nbformat import NotebookNode
+    from nbformat import from_dict
 
     notebook = jupytext.read(path, fmt="py:percent")
-    notebook.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL),
-                                      "language_info": NotebookNode({"name": "python"})})
+    notebook.metadata = from_dict(METADATA)
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{path.stem[:2]}-{index:02d}"
         cell.metadata = _tags_only(cell)
@@ -110,30 +110,23 @@ def check_parameters(given: Mapping[str, str], known: Mapping[str, ParameterValu
     LabError
         If the notebook has no such parameter, or the text is not of its type.
     """
-    values = {}
+    values: dict[str, ParameterValue] = {}
     for parameter, text in given.items():
         if parameter not in known:
             raise LabError(f"unknown parameter {parameter!r} for {name}",
                            expected=one_of(known, "no parameter: it has none"),
                            remedy="correct the name; it is written in the parameters cell")
-        values[parameter] = _parse_like(text, known[parameter], parameter, name)
+        value, default = text, known[parameter]
+        if not isinstance(default, str):
+            with suppress(ValueError, SyntaxError):
+                value = ast.literal_eval(text)
+            value = float(value) if (type(value), type(default)) == (int, float) else value
+        if type(value) is not type(default):
+            raise LabError(f"{parameter}={text!r} for {name}",
+                           expected=f"a value of type {type(default).__name__}, such as "
+                           f"{default!r}", remedy="correct the value")
+        values[parameter] = value
     return values
-
-
-def _parse_like(text: str, default: ParameterValue, parameter: str, name: str) -> ParameterValue:
-    if isinstance(default, str):
-        return text
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = text
-    if type(default) is float and type(value) is int:
-        value = float(value)
-    if type(value) is not type(default):
-        raise LabError(f"{parameter}={text!r} for {name}",
-                       expected=f"a value of type {type(default).__name__}, such as {default!r}",
-                       remedy="correct the value")
-    return value
 
 
 def write(notebook: NotebookNode, path: Path) -> Path:
@@ -145,10 +138,9 @@ def write(notebook: NotebookNode, path: Path) -> Path:
 
 def clean_outputs(executed: NotebookNode) -> NotebookNode:
     """Drop what changes from run to run: timings, the runner's own marks, injected cells."""
-    from nbformat import NotebookNode
+    from nbformat import from_dict
 
-    executed.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL),
-                                      "language_info": NotebookNode({"name": "python"})})
+    executed.metadata = from_dict(METADATA)
     executed.cells = [cell for cell in executed.cells
                       if "injected-parameters" not in cell.metadata.get("tags", [])]
     for cell in executed.cells:
@@ -157,10 +149,10 @@ def clean_outputs(executed: NotebookNode) -> NotebookNode:
 
 
 def _tags_only(cell: NotebookNode) -> NotebookNode:
-    from nbformat import NotebookNode
+    from nbformat import from_dict
 
     tags = cell.metadata.get("tags", [])
-    return NotebookNode({"tags": tags} if tags else {})
+    return from_dict({"tags": tags} if tags else {})
 
 
 def pairing_problems(source: Path) -> list[str]:
@@ -174,18 +166,17 @@ def pairing_problems(source: Path) -> list[str]:
     paired = source.with_suffix(".ipynb")
     if not paired.is_file():
         return [f"{paired.name} is missing"]
-    source_cells, paired_cells = read_source(source).cells, nbformat.read(paired,
-                                                                          as_version=4).cells
+    source_cells = read_source(source).cells
+    paired_cells = nbformat.read(paired, as_version=4).cells
     if len(source_cells) != len(paired_cells):
         return [
             f"{paired.name} has {len(paired_cells)} cells, {source.name} has {len(source_cells)}"]
     problems = []
-    for index, (expected, actual) in enumerate(zip(source_cells, paired_cells)):
-        same = (expected.cell_type, expected.source.strip(), expected.metadata.get("tags", []),
-                expected.id) == (
-            actual.cell_type, actual.source.strip(), actual.metadata.get("tags", []), actual.id)
-        if not same:
+    for index, pair in enumerate(zip(source_cells, paired_cells)):
+        expected, actual = ((cell.cell_type, cell.source.strip(), cell.metadata.get("tags", []),
+                             cell.id) for cell in pair)
+        if expected != actual:
             problems.append(f"cell {index} of {paired.name} differs from {source.name}")
-        if actual.cell_type == "code" and actual.source.strip() and actual.execution_count is None:
+        if actual[0] == "code" and actual[1] and pair[1].execution_count is None:
             problems.append(f"cell {index} of {paired.name} was never executed")
     return problems

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_all_start_methods, get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from helpers.core.console import NOTICES
+from helpers.runner.job import NotebookJob
+from helpers.runner.progress import RunProgress
 
 POLL_SECONDS = 1.0
 """Seconds between two looks at the memory of a notebook's processes."""
@@ -28,25 +29,6 @@ if _has_forkserver:
     # Loaded once for all notebooks, instead of once by each of their processes. Nothing of ours:
     # where the server starts, the path may not yet lead to it.
     _context.set_forkserver_preload(["papermill", "jupytext", "nbformat", "nbclient"])
-
-
-@dataclass
-class ProcessResult:
-    """What came of a notebook.
-
-    Attributes
-    ----------
-    problem : str
-        What went wrong; empty if nothing did.
-    cpu_seconds : float
-        User and system, of all its processes; NaN where they could not tell.
-    memory : int
-        The most bytes that its processes held at once (resident, looked at every second).
-    """
-
-    problem: str = ""
-    cpu_seconds: float = float("nan")
-    memory: int = 0
 
 
 @dataclass
@@ -92,83 +74,64 @@ def process_tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def run_in_process(source: Path, target: Path, parameters: dict[str, object],
-                   environment: Mapping[str, str], *, log: Path,
-                   on_cell: Callable[[int, int, str], None],
-                   on_start: Callable[[Any], None] = lambda _: None,
-                   on_look: Callable[[float], None] = lambda _: None,
-                   on_notice: Callable[[str], None] = lambda _: None,
-                   cell_limit: float = math.inf) -> ProcessResult:
+def run_in_process(job: NotebookJob, target: Path, environment: Mapping[str, str],
+                   display: RunProgress, cell_limit: float = math.inf) -> None:
     """Execute a notebook in a process of its own and wait for its end, however it ends.
 
     Parameters
     ----------
-    source, target : Path
-    parameters : dict
+    job : NotebookJob
+        Gets what went wrong, and what the notebook's processes used.
+    target : Path
+        The executed notebook; what its kernel prints outside of cells goes into ``.log`` beside it.
     environment : mapping of str to str
         In addition to this process's own.
-    log : Path
-        What its kernel chats goes there.
-    on_cell : callable
-        Called with number, total and heading when a cell begins.
-    on_start : callable
-        Gets the process, which has ``terminate()``.
-    on_look : callable
-        Called about every second with the seconds for which the processes have used no CPU time.
-    on_notice : callable
-        Gets every line of `helpers.core.console.notice`, from any of the processes.
+    display : RunProgress
+        Is given every cell that begins, every line of `helpers.core.console.notice` from any of
+        the processes, and about every second for how long they have used no CPU time.
     cell_limit : float
         Seconds after which a cell that has not ended ends the notebook, as a problem.
     """
-    from helpers.runner.execute import execute_and_report, limit_message
+    from helpers.runner.execute import (
+        N_LOG_LINES,
+        death_message,
+        execute_and_report,
+        limit_message,
+    )
 
-    result, position, cell_begin = ProcessResult(), "its start", time.monotonic()
-    notices = NoticeFile(log.with_name(".notices"), on_notice)
+    position, cell_begin, log = "its start", time.monotonic(), target.with_name(".log")
+    notices = NoticeFile(log.with_name(".notices"), partial(display.notice, job.stem))
     connection, child_connection = _context.Pipe(duplex=False)
     process = _context.Process(target=execute_and_report, args=(
-        child_connection, source, target, parameters,
+        child_connection, job.source, target, job.parameters,
         {**os.environ, **environment, NOTICES: str(notices.path)}, log))
     process.start()
     child_connection.close()  # else the end of the process would not be the end of the line
-    on_start(process)
-    finished, watch = False, ProcessWatch(process.pid)
-    while not finished:
-        on_look(watch.look())
+    watch, ended = ProcessWatch(process.pid), False
+    while not ended:
+        display.look(job.stem, watch.look())
         notices.read()
         if time.monotonic() - cell_begin > cell_limit:
             end_process_tree(process.pid)
-            result.problem = limit_message(position, cell_limit)
-            break
-        try:
-            message = _poll_message(connection)
-        except EOFError:
-            break
-        if message and message[0] == "cell":
-            position = f"cell {message[1]} of {message[2]} ({message[3]})"
-            cell_begin = time.monotonic()
-            on_cell(*message[1:])
-        elif message:
-            finished, (result.problem, result.cpu_seconds) = True, message[1:]
+            ended, job.problem = True, limit_message(position, cell_limit)
+        elif connection.poll(POLL_SECONDS):
+            try:
+                kind, *said = connection.recv()
+            except EOFError:
+                break
+            if kind == "cell":
+                position, cell_begin = "cell {} of {} ({})".format(*said), time.monotonic()
+                display.cell(job.stem, *said)
+            else:
+                ended, (job.problem, job.cpu_seconds) = True, said
     process.join()
     notices.read()
-    result.memory = watch.memory
-    if not finished and not result.problem:
-        result.problem = _describe_death(position, process.exitcode, log)
-    return result
-
-
-def _describe_death(position: str, status: int | None, log: Path) -> str:
-    """Say that the process which runs a notebook was killed, and what it chatted last."""
-    from helpers.runner.execute import N_LOG_LINES, death_message
-
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-    return "\n".join([death_message("the process that runs the notebook", position, status),
-                      *lines[-N_LOG_LINES:]])
-
-
-def _poll_message(connection: Connection) -> tuple | None:
-    """Return what is said next; None where nothing is said for a while."""
-    return connection.recv() if connection.poll(POLL_SECONDS) else None
+    job.memory = watch.memory
+    if not ended:
+        printed = log.read_text(errors="replace").splitlines() if log.is_file() else []
+        job.problem = "\n".join([
+            death_message("the process that runs the notebook", position, process.exitcode),
+            *printed[-N_LOG_LINES:]])
 
 
 def end_process_tree(pid: int) -> None:

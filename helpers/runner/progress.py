@@ -24,8 +24,7 @@ IDLE_ADVICE = ("no process of this notebook is computing: it waits for a lock th
                "kept) and run the same command again; --cell-limit MINUTES sets a limit")
 
 EXPECTED_SECONDS = {"02": 50, "03": 140, "05": 200, "06": 120, "07": 150, "08": 150, "09": 180,
-                    "10": 80,
-                    "12": 60, "13": 60, "16": 50}
+                    "10": 80, "12": 60, "13": 60, "16": 50}
 """Seconds that notebooks of the demo took on one of two cores, where no run has told yet; by
 number. They decide what begins first: 05, whose networks others ask for, is put before all."""
 DEFAULT_SECONDS = 25
@@ -33,8 +32,7 @@ DEFAULT_SECONDS = 25
 
 def expected_seconds(stem: str, stamp: Mapping[str, Any] | None) -> float:
     """Return the seconds that a notebook took last time, or about as many as it may take."""
-    last_seconds = (stamp or {}).get("seconds", 0)
-    return last_seconds or EXPECTED_SECONDS.get(stem[:2], DEFAULT_SECONDS)
+    return (stamp or {}).get("seconds") or EXPECTED_SECONDS.get(stem[:2], DEFAULT_SECONDS)
 
 
 def format_duration(seconds: float) -> str:
@@ -76,35 +74,32 @@ class RunProgress:
         """Note that a cell begins."""
         with self.lock:
             self.cells[stem] = f"{stem}  cell {number} of {total} · {heading}"
-            now = time.monotonic()
-            if self.is_terminal:
-                self._overwrite_line()
-            elif now - self.last_report[stem] >= LOG_INTERVAL_S:
-                self._report_cell(stem, now)
+            self._report_cell(stem, LOG_INTERVAL_S)
 
     def look(self, stem: str, idle_seconds: float) -> None:
         """Note that a notebook still runs, and for how long its processes have used no CPU time."""
         with self.lock:
-            now = time.monotonic()
             n_idle = int(idle_seconds // IDLE_S)
             if n_idle > self.n_idle_reports.get(stem, 0):
                 self._print_line(f"  {self.cells.get(stem, stem)} · no CPU time used for "
                                  f"{format_duration(idle_seconds)}: {IDLE_ADVICE}")
             self.n_idle_reports[stem] = n_idle
-            if self.is_terminal:
-                self._overwrite_line()
-            elif stem in self.cells and now - self.last_report[stem] >= LONG_CELL_INTERVAL_S:
-                self._report_cell(stem, now)
+            self._report_cell(stem, LONG_CELL_INTERVAL_S)
 
     def notice(self, stem: str, text: str) -> None:
         """Print a line that a notebook's processes wrote for the log."""
         with self.lock:
             self._print_line(f"  {stem}: {text}")
 
-    def _report_cell(self, stem: str, now: float) -> None:
-        self.last_report[stem] = now
-        duration = format_duration(now - self.start_times[stem])
-        self._print_line(f"  {self.cells[stem]} · {duration}{self._remaining_text()}")
+    def _report_cell(self, stem: str, interval: float) -> None:
+        """Write the line of a terminal anew, or one of a log if its last is ``interval`` s ago."""
+        now = time.monotonic()
+        if self.is_terminal:
+            self._overwrite_line()
+        elif stem in self.cells and now - self.last_report[stem] >= interval:
+            self.last_report[stem] = now
+            duration = format_duration(now - self.start_times[stem])
+            self._print_line(f"  {self.cells[stem]} · {duration}{self._remaining_text()}")
 
     def end(self, stem: str, text: str, problem: str = "") -> None:
         """Note that a notebook ended, and say so, and what went wrong."""

@@ -7,29 +7,23 @@ Parts lie between two comments, as in ``REPRODUCING.md`` (`helpers.runner.reprod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures.deviations import markdown_table
+from helpers.figures.verdicts import CLAIM, EXPLORATORY
 from helpers.runner.figure_strip import write_strip
 from helpers.runner.replicates import (
-    CLAIM,
-    EXPLORATORY,
-    NOT_ASKED,
-    NOT_RUN,
     PAPERS,
-    VERDICTS,
     ClaimRow,
-    Outcome,
-    Paper,
     Runs,
     claim_rows,
     count_verdicts,
     read_runs,
 )
-from helpers.runner.reproducing import write_part
+from helpers.runner.reproducing import write_parts
 
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "replicates.md"
 EXPECTED, REPLICATES, COUNTS, ALL_CLAIMS = ("expected numbers", "what replicates", "counts",
@@ -64,7 +58,7 @@ def profile_names(runs: Runs) -> dict[str, str]:
     """Return the heading of each profile's column."""
     kinds = {profile: {content["provenance"]["data_kind"] for content in found.values()}
              for profile, found in runs.items()}
-    return {profile: f"{profile} ({'/'.join(sorted(kind)) if kind else NOT_RUN})"
+    return {profile: f"{profile} ({'/'.join(sorted(kind)) or 'not run here'})"
             for profile, kind in kinds.items()}
 
 
@@ -87,52 +81,49 @@ def headline_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
                            remedy="correct HEADLINES in helpers/runner/readme.py")
         table.append((f"[{number}](notebooks/{found[0].notebook}.ipynb)",
                       f"{found[0].statement} · *{found[0].paper_value}*",
-                      *(_cell(_asked(found, profile), brief) for profile in names)))
+                      *(_cell(_first_outcome(found, profile), short=True) for profile in names)))
     return markdown_table(("", "claim · *the paper's value*", *names.values()), table)
 
 
-def _asked(rows: Sequence[ClaimRow], profile: str) -> Outcome:
-    """Return the first outcome that is a verdict: a profile may name another layer."""
-    outcomes = [row.outcomes[profile] for row in rows]
-    return next((outcome for outcome in outcomes if outcome.verdict in VERDICTS), outcomes[0])
+def _first_outcome(rows: Sequence[ClaimRow], profile: str) -> Mapping | None:
+    """Return the first outcome that there is: a profile may name another layer."""
+    return next((row.outcomes[profile] for row in rows if profile in row.outcomes), None)
 
 
-def _cell(outcome: Outcome, text: Callable[[Outcome], str]) -> str:
-    if outcome.verdict in (NOT_RUN, NOT_ASKED):
+def _cell(claim: Mapping | None, *, short: bool = False) -> str:
+    if claim is None:
         return "–"
-    found = text(outcome)
-    return f"**{outcome.verdict}**{': ' if found else ''}{found}"
+    found = brief(claim) if short else claim["run"]
+    return f"**{claim['verdict']}**{': ' if found else ''}{found}"
 
 
-def brief(outcome: Outcome) -> str:
+def brief(claim: Mapping) -> str:
     """Return a run's result in at most about `SHORT` characters.
 
     Of several intervals, all of which must lie on the claimed side, the one that decides is shown.
     """
-    n_intervals = outcome.run.count("[")
-    if n_intervals > 1 and outcome.mean is not None:
-        return (f"weakest of {n_intervals}: {outcome.mean:+.3f} "
-                f"[{outcome.low:.3f}, {outcome.high:.3f}]")
-    if len(outcome.run) <= SHORT:
-        return outcome.run
-    return outcome.run[:SHORT].rpartition(", ")[0] + ", …"
+    run, mean = claim["run"], claim.get("mean")
+    n_intervals = run.count("[")
+    if n_intervals > 1 and mean is not None:
+        return f"weakest of {n_intervals}: {mean:+.3f} [{claim['low']:.3f}, {claim['high']:.3f}]"
+    return run if len(run) <= SHORT else run[:SHORT].rpartition(", ")[0] + ", …"
 
 
 def counts_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     """Return README's second table: how many claims of each paper have which verdict."""
     names = profile_names(runs)
-    ours = [row for row in rows if not row.of_paper]
-    groups = [(f"[{paper.name}]({paper.address})",
-               [row for row in rows if row.of_paper and row.paper == paper.number])
-              for paper in PAPERS] + [("beyond the papers: controls, known truth", ours)]
-    return markdown_table(("claims of", *names.values()),
-                          ((name, *(_counted(found, profile) for profile in names))
-                           for name, found in groups))
+    groups = {f"[{paper.name}]({paper.address})": [
+        row for row in rows if row.of_paper and row.paper == paper.number] for paper in PAPERS}
+    groups["beyond the papers: controls, known truth"] = [row for row in rows if not row.of_paper]
+    return markdown_table(("claims of", *names.values()), (
+        (name, *(_counted(found, profile, " · ") or "–" for profile in names))
+        for name, found in groups.items()))
 
 
-def _counted(rows: Iterable[ClaimRow], profile: str) -> str:
-    counts = count_verdicts(rows, profile)
-    return " · ".join(f"{n} {verdict}" for verdict, n in counts.items() if n) or "–"
+def _counted(rows: Iterable[ClaimRow], profile: str, separator: str = ", ",
+             kinds: Sequence[str] = (CLAIM,)) -> str:
+    counts = count_verdicts(rows, profile, kinds=kinds)
+    return separator.join(f"{n} {verdict}" for verdict, n in counts.items() if n)
 
 
 def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
@@ -143,32 +134,28 @@ def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     trained, untrained = (values["share, four core domains"] for name, values in numbers.items()
                           if name.startswith("fc6, "))
     first = [row for row in rows if row.notebook == stem]
+    # as in the closing table of a run: exploratory claims, too
+    own, all_of_them = (_counted(found, "demo", kinds=(CLAIM, EXPLORATORY))
+                        for found in (first, rows))
     shares = ", ".join(f"{value:.1%} of {layer}" for layer, value in layers.items())
     return (f"**Numbers to expect.** Figure 01: units selective for one of five domains are "
             f"{shares}; for one of the four core domains {trained:.1%} of fc6's units, and "
-            f"{untrained:.1%} without training. Its claims: {_closing(first)}. "
-            f"All {len(runs['demo'])} notebooks: {_closing(rows)}. Verdicts should be the same on "
+            f"{untrained:.1%} without training. Its claims: {own}. "
+            f"All {len(runs['demo'])} notebooks: {all_of_them}. Verdicts should be the same on "
             "every machine, and numbers agree to tolerances ([what was measured]"
             "(docs/same_verdicts.md)).")
 
 
-def _closing(rows: Iterable[ClaimRow]) -> str:
-    """Return verdicts counted as in the closing table of a run: exploratory claims, too."""
-    counts = count_verdicts(rows, "demo", kinds=(CLAIM, EXPLORATORY))
-    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-
-
 def all_claims_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     """Return the page of all claims: a section for each paper, a table for each notebook."""
-    beyond = Paper(0, "Of no paper", "", ())
+    titles = {paper.number: f"{paper.number} · [{paper.name}]({paper.address})"
+              for paper in PAPERS} | {0: "Of no paper"}
     lines = []
-    for paper in (*PAPERS, beyond):
-        found = [row for row in rows if row.paper == paper.number]
-        if found:
-            title = f"[{paper.name}]({paper.address})" if paper.address else paper.name
-            lines += [f"## {paper.number} · {title}" if paper.number else f"## {title}"]
-            lines += [_notebook_table(stem, [row for row in found if row.notebook == stem], runs)
-                      for stem in dict.fromkeys(row.notebook for row in found)]
+    for number, title in titles.items():
+        found = [row for row in rows if row.paper == number]
+        lines += [f"## {title}"] * bool(found)
+        lines += [_notebook_table(stem, [row for row in found if row.notebook == stem], runs)
+                  for stem in dict.fromkeys(row.notebook for row in found)]
     return "\n\n".join(lines)
 
 
@@ -177,7 +164,7 @@ def _notebook_table(stem: str, rows: Iterable[ClaimRow], runs: Runs) -> str:
                            for profile, found in runs.items()})
     cells = ((f"{row.statement}{' *(exploratory)*' if row.kind == EXPLORATORY else ''}",
               f"{row.paper_value} ({row.source})",
-              *(_cell(row.outcomes[profile], lambda outcome: outcome.run) for profile in names))
+              *(_cell(row.outcomes.get(profile)) for profile in names))
              for row in rows)
     table = markdown_table(("claim", "the paper's value (source)", *names.values()), cells)
     return f"### [{stem}](../notebooks/{stem}.ipynb)\n\n{table}"
@@ -194,5 +181,4 @@ def generated_parts(runs: Runs) -> dict[tuple[Path, str], str]:
 
 if __name__ == "__main__":
     write_strip()
-    for (document, name), content in generated_parts(read_runs()).items():
-        write_part(name, content, document)
+    write_parts(generated_parts(read_runs()))

@@ -12,17 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.core.errors import LabError, one_of
+from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
+from helpers.figures.verdicts import CHECK, CLAIM, VERDICTS
 
-VERDICTS = ("supported", "contradicted", "inconclusive", "not testable here")
-CLAIM, EXPLORATORY, CHECK = "claim", "exploratory", "sanity check"
-"""As in `helpers.figures.verdicts`, which cannot be read without torch; a test compares them."""
 FIGURES = ROOT / "figures"
 PROFILES = ("demo", "mini", "paper")
 """Profiles that have a column, whether they were run or not."""
-NOT_RUN, NOT_ASKED = "not run here", "not among this run's claims"
-"""Outcomes beside the four verdicts: no run of the notebook; a run without this claim."""
 OURS = re.compile(r"beyond the paper|check of this laboratory|convolution of")
 """Beginning of a claim's source where no paper makes it."""
 NOT_CLAIMED = {"–", "not tested", "not reported", "not in the paper", "not shown", "not discussed"}
@@ -61,31 +57,6 @@ PAPERS = (
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one profile's run found on one claim.
-
-    Attributes
-    ----------
-    verdict : str
-        One of `VERDICTS`, `NOT_RUN` or `NOT_ASKED`.
-    run, rule : str
-        The run's result in words, and the rule it is judged by; empty where there is none.
-    mean, low, high : float, optional
-        The estimate that was judged and its 95 % interval.
-    data_kind : str
-        "REAL", "SYNTHETIC"; empty where there is no run.
-    """
-
-    verdict: str
-    run: str = ""
-    rule: str = ""
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
-    data_kind: str = ""
-
-
-@dataclass(frozen=True)
 class ClaimRow:
     """One claim of one notebook, over all profiles.
 
@@ -98,10 +69,11 @@ class ClaimRow:
     statement, source, paper_value : str
         The claim, where it is made, and the paper's value (as of `helpers.figures.claims.Claim`).
     kind : str
-        "claim" or "exploratory"; rows of sanity checks exist only where they are asked for.
+        "claim" or "exploratory".
     of_paper : bool
         Whether the paper makes this claim; False: a control, or a question beyond the paper.
-    outcomes : dict, profile -> Outcome
+    outcomes : dict, profile -> mapping
+        What each run found that has the claim: its entry in the run's file of claims.
     """
 
     notebook: str
@@ -111,15 +83,15 @@ class ClaimRow:
     paper_value: str
     kind: str
     of_paper: bool
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, Mapping] = field(default_factory=dict)
 
 
 Runs = Mapping[str, Mapping[str, Mapping]]
 """Profile -> notebook's stem -> content of its file of claims and numbers."""
 
 
-def read_runs(folder: Path = FIGURES, profiles: Iterable[str] = PROFILES) -> dict[str, dict]:
-    """Read the files of claims of some profiles.
+def read_runs(folder: Path = FIGURES) -> dict[str, dict]:
+    """Read the files of claims of all profiles.
 
     Raises
     ------
@@ -127,7 +99,7 @@ def read_runs(folder: Path = FIGURES, profiles: Iterable[str] = PROFILES) -> dic
         If a file is not JSON, or holds no list of claims.
     """
     runs: dict[str, dict] = {}
-    for profile in profiles:
+    for profile in PROFILES:
         runs[profile] = {}
         for path in sorted((folder / profile).glob("[0-9][0-9]_*.json")):
             try:
@@ -143,53 +115,27 @@ def read_runs(folder: Path = FIGURES, profiles: Iterable[str] = PROFILES) -> dic
     return runs
 
 
-def claim_rows(runs: Runs, *, kinds: Sequence[str] = (CLAIM, EXPLORATORY)) -> list[ClaimRow]:
+def claim_rows(runs: Runs) -> list[ClaimRow]:
     """Return every claim once, with its outcome in every profile; by notebook, in its order there.
 
-    Claims of different profiles are the same where notebook and statement are.
+    Claims of different profiles are the same where notebook and statement are. Sanity checks are
+    left out.
 
     Parameters
     ----------
     runs : mapping
         As of `read_runs`.
-    kinds : sequence of str
-        Kinds of claims that are returned.
-
-    Raises
-    ------
-    LabError
-        If a kind is unknown.
     """
-    unknown = set(kinds) - {CLAIM, EXPLORATORY, CHECK}
-    if unknown:
-        raise LabError(f"unknown kind of claim {min(unknown)!r}",
-                       expected=one_of((CLAIM, EXPLORATORY, CHECK)), remedy="correct the kind")
-    first: dict[tuple[str, str], Mapping] = {}
-    for notebook, claim in _all_claims(runs):
-        if claim["kind"] in kinds:
-            first.setdefault((notebook, claim["statement"]), claim)
-    order = {notebook: i for i, notebook in enumerate(sorted({key[0] for key in first}))}
-    keys = sorted(first, key=lambda key: order[key[0]])  # stable: a notebook's order stays
-    return [ClaimRow(notebook, paper_of(notebook), statement, claim["source"], claim["paper"],
-                     claim["kind"], is_of_paper(claim),
-                     {profile: _outcome(found.get(notebook), statement)
-                      for profile, found in runs.items()})
-            for (notebook, statement), claim in ((key, first[key]) for key in keys)]
-
-
-def _all_claims(runs: Runs) -> Iterable[tuple[str, Mapping]]:
-    return ((notebook, claim) for found in runs.values()
-            for notebook, content in found.items() for claim in content["claims"])
-
-
-def _outcome(content: Mapping | None, statement: str) -> Outcome:
-    if content is None:
-        return Outcome(NOT_RUN)
-    for claim in content["claims"]:
-        if claim["statement"] == statement:
-            return Outcome(claim["verdict"], claim["run"], claim["rule"], claim.get("mean"),
-                           claim.get("low"), claim.get("high"), content["provenance"]["data_kind"])
-    return Outcome(NOT_ASKED)
+    rows: dict[tuple[str, str], ClaimRow] = {}
+    for profile, found in runs.items():
+        for notebook, content in found.items():
+            for claim in content["claims"]:
+                if claim["kind"] != CHECK:
+                    row = rows.setdefault((notebook, claim["statement"]), ClaimRow(
+                        notebook, paper_of(notebook), claim["statement"], claim["source"],
+                        claim["paper"], claim["kind"], is_of_paper(claim)))
+                    row.outcomes.setdefault(profile, claim)
+    return sorted(rows.values(), key=lambda row: row.notebook)  # a notebook's own order stays
 
 
 def paper_of(notebook: str) -> int:
@@ -208,6 +154,7 @@ def count_verdicts(rows: Iterable[ClaimRow], profile: str, *,
 
     Exploratory claims, found after looking, are not counted unless they are asked for.
     """
-    found = [row.outcomes[profile].verdict for row in rows if row.kind in kinds]
+    found = [row.outcomes[profile]["verdict"] for row in rows
+             if row.kind in kinds and profile in row.outcomes]
     counts = {verdict: found.count(verdict) for verdict in VERDICTS}
     return counts if any(counts.values()) else {}

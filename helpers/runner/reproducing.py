@@ -7,17 +7,13 @@ A part lies between two comments of Markdown that name it; everything else is wr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from helpers.core.console import echo
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT, atomic_write
-from helpers.figures.deviations import (
-    COLUMNS,
-    deviation_cells,
-    markdown_table,
-    read_deviations,
-)
+from helpers.figures.deviations import COLUMNS, deviation_cells, markdown_table, read_deviations
 
 DOCUMENT = ROOT / "REPRODUCING.md"
 DEVIATIONS, SCALE = "known deviations", "paper scale"
@@ -26,9 +22,8 @@ DEVIATIONS, SCALE = "known deviations", "paper scale"
 
 def deviations_part() -> str:
     """Return the table of all known deviations, one row each."""
-    return markdown_table(("notebooks", *COLUMNS), ((", ".join(row.notebooks),
-                                                     *deviation_cells(row))
-                                                    for row in read_deviations()))
+    return markdown_table(("notebooks", *COLUMNS), (
+        (", ".join(row.notebooks), *deviation_cells(row)) for row in read_deviations()))
 
 
 def replace_part(text: str, name: str, content: str) -> str:
@@ -57,6 +52,12 @@ def write_part(name: str, content: str, path: Path = DOCUMENT) -> None:
     if text != present:
         atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
     echo(f"{path.name}: {name} written")
+
+
+def write_parts(parts: Mapping[tuple[Path, str], str]) -> None:
+    """Replace parts of several documents: document and name -> text."""
+    for (document, name), content in parts.items():
+        write_part(name, content, document)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,19 +45,10 @@ SECONDS_FILE = FOLDER / "seconds.csv"
 """Seconds that each section ran in the last rehearsal."""
 
 
-@dataclass(frozen=True)
-class Exercise:
-    """The cells of one exercise: places in the notebook, and its level."""
+def find_exercises(notebook: NotebookNode, name: str) -> dict[int, str]:
+    """Return place of the stub -> level, of a notebook's exercises in their order.
 
-    level: str
-    question: int
-    stub: int
-    solution: int
-    check: int
-
-
-def find_exercises(notebook: NotebookNode, name: str) -> list[Exercise]:
-    """Return the exercises of a notebook in their order.
+    The question stands before the stub; solution and check follow it.
 
     Raises
     ------
@@ -66,19 +56,17 @@ def find_exercises(notebook: NotebookNode, name: str) -> list[Exercise]:
         If a stub is not followed by its solution and its check, if stub and solution define other
         names or signatures, or if the question says no level; the cell is named.
     """
-    found = []
-    for index, cell in enumerate(notebook.cells):
-        tag = _tag(cell)
-        if tag == EXERCISE:
-            found.append(_exercise(notebook, index, name))
-        elif tag and (not found or index not in (found[-1].solution, found[-1].check)):
+    tags = [_tag(cell) for cell in notebook.cells]
+    stubs = [index for index, tag in enumerate(tags) if tag == EXERCISE]
+    for index, tag in enumerate(tags):
+        if tag and not {index, index - 1, index - 2} & set(stubs):
             raise LabError(f"cell {index} of {name} is tagged {tag!r} without a stub before it",
                            expected="stub, solution and check, one after the other",
                            remedy=f"put a cell tagged {EXERCISE!r} before it")
-    return found
+    return {index: _exercise_level(notebook, index, name) for index in stubs}
 
 
-def _exercise(notebook: NotebookNode, index: int, name: str) -> Exercise:
+def _exercise_level(notebook: NotebookNode, index: int, name: str) -> str:
     tags = tuple(_tag(cell) for cell in notebook.cells[index:index + 3])
     question = re.findall(r"^\*\*(\w+)\.\*\*", notebook.cells[index - 1].source, re.MULTILINE)
     if tags != TAGS or not question or question[-1] not in LEVELS:
@@ -92,7 +80,7 @@ def _exercise(notebook: NotebookNode, index: int, name: str) -> Exercise:
         raise LabError(f"cell {index} of {name} is a stub of {_names(stub)}, its solution defines "
                        f"{_names(solution)}", expected="the same names with the same arguments",
                        remedy=f"correct the stub or cell {index + 1}")
-    return Exercise(question[-1], index - 1, index, index + 1, index + 2)
+    return question[-1]
 
 
 def _tag(cell: NotebookNode) -> str:
@@ -119,8 +107,9 @@ def _names(defined: dict[str, str]) -> str:
 def student_version(source: Path) -> NotebookNode:
     """Return a notebook without solutions and outputs; its stubs are left to the student."""
     notebook = read_source(source)
-    solutions = {exercise.solution for exercise in find_exercises(notebook, source.name)}
-    notebook.cells = [cell for index, cell in enumerate(notebook.cells) if index not in solutions]
+    exercises = find_exercises(notebook, source.name)
+    notebook.cells = [cell for index, cell in enumerate(notebook.cells)
+                      if index - 1 not in exercises]
     return _relinked(notebook)
 
 
@@ -139,26 +128,24 @@ def teacher_version(source: Path) -> NotebookNode:
         raise LabError("; ".join(problems[:3]), expected="a notebook executed from its source",
                        remedy="make notebooks")
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
-    exercises = {exercise.check: exercise for exercise in find_exercises(notebook, source.name)}
-    minutes = iter(section_minutes(source).itertuples(index=False))
-    cells = []
-    for index, cell in enumerate(notebook.cells):
+    minutes = iter(section_minutes(source)["minutes"])
+    for cell in notebook.cells:
         if _heading(cell):
-            cell.source = re.sub(r"^(#{1,2} .*)$", rf"\1 *({next(minutes).minutes:.0f} min)*",
+            cell.source = re.sub(r"^(#{1,2} .*)$", rf"\1 *({next(minutes):.0f} min)*",
                                  cell.source, count=1, flags=re.MULTILINE)
-        cells.append(cell)
-        if index in exercises:
-            cells.append(_note(exercises[index], cell))
-    notebook.cells = cells
+    exercises = find_exercises(notebook, source.name)
+    for index in reversed(exercises):  # from the end: a note moves the cells below it
+        check = notebook.cells[index + 2]
+        notebook.cells.insert(index + 3, _note(exercises[index], check))
     return _relinked(notebook)
 
 
-def _note(exercise: Exercise, check: NotebookNode) -> NotebookNode:
+def _note(level: str, check: NotebookNode) -> NotebookNode:
     from nbformat.v4 import new_markdown_cell
 
     mistakes = "\n".join(f"- {words}" for words in common_mistakes(check.source))
     return new_markdown_cell(
-        f"**For the teacher** · about {LEVELS[exercise.level]} minutes. Mistakes that the check "
+        f"**For the teacher** · about {LEVELS[level]} minutes. Mistakes that the check "
         f"knows, and what it answers:\n\n{mistakes}", id=f"{check.id}-note")
 
 
@@ -185,23 +172,32 @@ def section_minutes(source: Path) -> pd.DataFrame:
     -------
     Table with columns ``notebook``, ``section``, ``minutes``, ``seconds`` (NaN: not rehearsed).
     """
-    notebook, rows = read_source(source), []
-    exercises = {exercise.stub: exercise for exercise in find_exercises(notebook, source.name)}
+    notebook, minutes, heading = read_source(source), [], ""
+    exercises = find_exercises(notebook, source.name)
     for index, cell in enumerate(notebook.cells):
-        if _heading(cell) or not rows:
-            rows.append({"notebook": source.stem, "section": _heading(cell), "minutes": 0.0})
+        heading = _heading(cell) or heading
         if index in exercises:
-            rows[-1]["minutes"] += LEVELS[exercises[index].level]
+            minutes.append(LEVELS[exercises[index]])
         elif cell.cell_type == "markdown":
-            rows[-1]["minutes"] += len(cell.source.split()) / WORDS_PER_MINUTE
-        elif not _tag(cell) and not any(word in rows[-1]["section"] for word in SKIMMED):
-            rows[-1]["minutes"] += len(cell.source.splitlines()) / LINES_PER_MINUTE
-    table = pd.DataFrame(rows)
-    measured = pd.read_csv(SECONDS_FILE) if SECONDS_FILE.is_file() else pd.DataFrame(
-        columns=["notebook", "section", "seconds"])
-    table = table.merge(measured, on=["notebook", "section"], how="left")
+            minutes.append(len(cell.source.split()) / WORDS_PER_MINUTE)
+        elif _tag(cell) or any(word in heading for word in SKIMMED):
+            minutes.append(0.0)
+        else:
+            minutes.append(len(cell.source.splitlines()) / LINES_PER_MINUTE)
+    table = _sum_sections(source, notebook, minutes=minutes).merge(
+        pd.read_csv(SECONDS_FILE), on=["notebook", "section"], how="left")
     table["minutes"] = (table["minutes"] + table["seconds"].fillna(0) / 60).clip(lower=1).round()
     return table
+
+
+def _sum_sections(source: Path, notebook: NotebookNode,
+                  **values: Sequence[float]) -> pd.DataFrame:
+    """Return a row for each section of a notebook: the sum of a value that each cell has."""
+    headings = [_heading(cell) for cell in notebook.cells]
+    cells = pd.DataFrame({"notebook": source.stem, "section": headings, **values})
+    sections = (cells["section"] != "").cumsum()
+    return cells.groupby(sections.where(sections > 0, 1), as_index=False).agg(
+        {"notebook": "first", "section": "first", **dict.fromkeys(values, "sum")})
 
 
 def _relinked(notebook: NotebookNode) -> NotebookNode:
@@ -213,11 +209,11 @@ def _relinked(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def build_versions(sources: Sequence[Path], folder: Path = BUILD) -> list[Path]:
+def build_versions(sources: Sequence[Path]) -> list[Path]:
     """Write both versions of some notebooks; return their paths."""
     made = []
     for version, make in ((STUDENT, student_version), (TEACHER, teacher_version)):
-        target = ensure_writable(folder / version)
+        target = ensure_writable(BUILD / version)
         made += [write(make(source), target / source.with_suffix(".ipynb").name)
                  for source in sources]
     return made
@@ -226,15 +222,10 @@ def build_versions(sources: Sequence[Path], folder: Path = BUILD) -> list[Path]:
 def rehearsal(source: Path) -> NotebookNode:
     """Return a notebook that holds each exercise twice: left empty, then with its solution."""
     notebook = read_source(source)
-    cells = []
-    exercises = {exercise.stub: exercise for exercise in find_exercises(notebook, source.name)}
-    for index, cell in enumerate(notebook.cells):
-        cells.append(cell)
-        if index in exercises:
-            empty = copy.deepcopy(notebook.cells[exercises[index].check])
-            empty.id += "-empty"
-            cells.append(empty)
-    notebook.cells = cells
+    for index in reversed(find_exercises(notebook, source.name)):
+        empty = copy.deepcopy(notebook.cells[index + 2])
+        empty.id += "-empty"
+        notebook.cells.insert(index + 1, empty)
     return notebook
 
 
@@ -246,30 +237,31 @@ def rehearse(source: Path) -> tuple[pd.DataFrame, list[str]]:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    notebook, begun, seconds = rehearsal(source), [0.0], []
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources={
-        "metadata": {"path": str(ROOT)}},
-        on_cell_start=lambda **_: begun.__setitem__(0, time.perf_counter()),
-        on_cell_executed=lambda cell_index, **_: seconds.append(
-            (cell_index, time.perf_counter() - begun[0])))
+    notebook = rehearsal(source)
+    begun, seconds = [0.0], [0.0] * len(notebook.cells)
+
+    def begin(**_: object) -> None:
+        begun[0] = time.perf_counter()
+
+    def end(cell_index: int, **_: object) -> None:
+        seconds[cell_index] = time.perf_counter() - begun[0]
+
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", on_cell_start=begin,
+                            on_cell_executed=end, resources={"metadata": {"path": str(ROOT)}})
     problems = []
     with tempfile.TemporaryDirectory() as figures:
         try:
             client.execute(env=os.environ | {HEADLESS: "1", FIGURES_VARIABLE: figures})
         except CellExecutionError as error:
             problems.append(f"{source.stem}: {error.ename}: {error.evalue}")
-    spent, rows = dict(seconds), []
     for index, cell in enumerate(notebook.cells):
-        if _heading(cell) or not rows:
-            rows.append({"notebook": source.stem, "section": _heading(cell), "seconds": 0.0})
-        rows[-1]["seconds"] += spent.get(index, 0)
         if _tag(cell) == CHECK:
             text = "".join(output.get("text", "") for output in cell.get("outputs", []))
             wanted = EMPTY if cell.id.endswith("-empty") else "Right."
             if not text.startswith(wanted):
                 problems.append(f"{source.stem}, cell {index}: {text.strip() or 'nothing'!r} "
                                 f"where {wanted!r} is expected")
-    return pd.DataFrame(rows), problems
+    return _sum_sections(source, notebook, seconds=seconds), problems
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -300,10 +292,8 @@ def _rehearse_all(sources: Sequence[Path]) -> list[str]:
         tables.append(table)
         problems += found
         echo(f"{source.stem}: {table['seconds'].sum():.0f} s, {len(found)} problems")
-    measured = pd.concat(tables)
-    if SECONDS_FILE.is_file():
-        known = pd.read_csv(SECONDS_FILE)
-        measured = pd.concat([known[~known["notebook"].isin(measured["notebook"])], measured])
+    known, rehearsed = pd.read_csv(SECONDS_FILE), [source.stem for source in sources]
+    measured = pd.concat([known[~known["notebook"].isin(rehearsed)], *tables])
     measured.sort_values("notebook", kind="stable").round(1).to_csv(
         SECONDS_FILE, index=False, lineterminator="\n")
     return problems

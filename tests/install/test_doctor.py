@@ -153,7 +153,7 @@ def test_a_full_disk_is_said_before_anything_runs(gather, monkeypatch):
     assert facts["status"] == 2
     assert {folder["name"] for folder in facts["folders"] if folder["problem"]} == {
         "data", "cache", "figures", "temporary"}
-    assert "as good as full" in render(facts) and "LAB_CACHE" in render(facts)
+    assert "has 10 MB free" in render(facts) and "LAB_CACHE" in render(facts)
 
 
 @pytest.mark.slow

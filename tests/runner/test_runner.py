@@ -282,9 +282,12 @@ def test_what_took_longest_begins_first(private, folder, capsys):
     assert __main__.main(["--jobs", "1"]) == 0
     assert started() == ["97_try_this", "98_try_that"]
     stamp = freshness.stamp_path(load_profile("demo"), "98_try_that")
-    recorded = json.loads(stamp.read_text())
+    recorded = freshness.read_stamp(load_profile("demo"), "98_try_that")
     assert 0 < recorded["seconds"] < 3600
-    stamp.write_text(json.dumps(recorded | {"seconds": 3600}))
+    recorded["seconds"] = 3600
+    stamp.write_text(json.dumps(recorded | {
+        freshness.STAMP_DIGEST: freshness._stamp_digest(recorded)}))
+    assert freshness.read_stamp(load_profile("demo"), "98_try_that")["seconds"] == 3600
     assert __main__.main(["--jobs", "1", "--force"]) == 0
     assert started() == ["98_try_that", "97_try_this"]
 
