@@ -30,6 +30,7 @@ from helpers.core.paths import ROOT, data_dir
 from helpers.core.provenance import Provenance, machine
 from helpers.datasets.prepare import Spec, ensure_available, locate
 from helpers.networks import named_layers
+from helpers.networks.builders import IMPORTED_BY_NAME
 from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
@@ -150,7 +151,7 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     device = select_device(chosen.device)
     source = ROOT / "notebooks" / f"{notebook}.py"
     text = source.read_text(encoding="utf-8") if source.is_file() else "import helpers.lab"
-    code = text_digest(code_digest(direct_imports(text)) + text)[:8]
+    code = text_digest(code_digest([*direct_imports(text), *IMPORTED_BY_NAME]) + text)[:8]
     provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code,
                             machine=machine())
     laboratory = Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
@@ -237,10 +238,8 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
                 folder = ensure_available(profile, spec, data)
                 for part in parts_of(profile, name) if name in profile.image_sets else ():
                     read_images(spec, folder, part)
-    own, shown, language = OwnEntries(profile), profile.networks, profile.language
-    matched = language.conditions.values() if language else ()
-    for name in (shown.main, shown.untrained, *shown.compare,
-                 *(one for several in matched for one in seed_names(several))):
+    own, shown = OwnEntries(profile), profile.networks
+    for name in named_networks(profile):
         with collecting():
             weights_file(get_entry(name, own), data, seed=profile.seed)
     for name in (shown.main, *profile.lesions.compare) if profile.lesions else ():
@@ -250,6 +249,21 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
         with collecting():
             text_files(get_entry(profile.decoding.network, own), data, seed=profile.seed)
     return absent
+
+
+def named_networks(profile: Profile) -> list[str]:
+    """Return the names of all networks that tables of a profile refer to, each once."""
+    chosen = profile.networks
+    named = [chosen.main, chosen.untrained, *chosen.compare]
+    named += profile.lesions.compare if profile.lesions else ()
+    named += [profile.encoding.face_network] if profile.encoding else []
+    if profile.finetuning:
+        named += [profile.finetuning.network, profile.finetuning.untrained]
+    named += [profile.decoding.network] if profile.decoding else []
+    if profile.language:
+        named += [one for name in profile.language.conditions.values() for one in seed_names(name)]
+    named += profile.network
+    return list(dict.fromkeys(filter(None, named)))
 
 
 def parts_of(profile: Profile, name: str) -> list[str]:

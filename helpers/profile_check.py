@@ -25,10 +25,10 @@ from helpers.core.errors import LabError
 from helpers.core.paths import format_size
 from helpers.datasets.prepare import Spec, absent_error, find_available, locate
 from helpers.datasets.sources import DownloadSource, load_source
-from helpers.lab import parts_of, read_images
+from helpers.lab import named_networks, parts_of, read_images
 from helpers.networks import named_layers
 from helpers.networks.network import load_network
-from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry, seed_names
+from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry
 from helpers.networks.weight_files import find_weights
 from helpers.stimuli.decode import FORMATS
 from helpers.stimuli.domains import require_domains
@@ -112,7 +112,7 @@ def _iter_file_checks(profile: Profile, data: Path) -> Iterator[Check]:
     for name in _named_sets(profile):
         if name not in profile.image_sets:
             yield _attempt(f"image set {name!r}", profile.image_set, name)
-    for name in _named_networks(profile):
+    for name in named_networks(profile):
         yield _attempt(f"network {name!r}", _check_network, profile, name, data)
 
 
@@ -243,20 +243,6 @@ def _named_sets(profile: Profile) -> list[str]:
 
 
 # ---- networks -----------------------------------------------------------------------------------
-
-def _named_networks(profile: Profile) -> list[str]:
-    chosen = profile.networks
-    named = [chosen.main, chosen.untrained, *chosen.compare]
-    named += profile.lesions.compare if profile.lesions else ()
-    named += [profile.encoding.face_network] if profile.encoding else []
-    if profile.finetuning:
-        named += [profile.finetuning.network, profile.finetuning.untrained]
-    named += [profile.decoding.network] if profile.decoding else []
-    if profile.language:
-        named += [one for name in profile.language.conditions.values() for one in seed_names(name)]
-    named += profile.network
-    return list(dict.fromkeys(filter(None, named)))
-
 
 def _check_network(profile: Profile, name: str, data: Path) -> tuple[str, str]:
     entry = get_entry(name, OwnEntries(profile))

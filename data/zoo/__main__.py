@@ -47,6 +47,7 @@ from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, cache_dir, ensure_writable, zoo_dir
+from helpers.networks.builders import IMPORTED_BY_NAME
 from helpers.networks.network import select_device
 from helpers.training.processes import process_group, process_rank
 
@@ -108,7 +109,7 @@ def train_side_by_side(names: Sequence[str], profile: Profile, n_jobs: int,
         raise LabError(f"--jobs {n_jobs}", expected="1 or more", remedy="correct the number")
     path = ensure_writable(cache_dir()) / "zoo-run.json"
     run = {"profile": profile.digest, "options": list(options), "names": list(names),
-           "code": code_digest(["data.zoo.__main__"])}
+           "code": code_digest(["data.zoo.__main__", *IMPORTED_BY_NAME])}
     finished = _finished_names(path, run)
     if finished:
         echo(f"{len(finished)} of {len(names)} networks were trained by a run that did not end "
