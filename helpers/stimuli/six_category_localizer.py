@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -58,9 +58,7 @@ class SixCategoryLocalizer(ImageSet):
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> SixCategoryLocalizer:
         """Return the set of some of the images, in the order given."""
-        few = super().select(chosen)
-        return SixCategoryLocalizer(few.root, few.files, few.categories, few.domains, few.classes,
-                                    tuple(self.ways[i] for i in chosen), self.source)
+        return replace(super().select(chosen), ways=tuple(self.ways[i] for i in chosen))
 
     def identity(self, index: int) -> Hashable:
         """Return the file, and what is done to it."""
