@@ -29,15 +29,20 @@ from helpers.brains.array_files import (
     read_regions,
     read_seen_images,
 )
-from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import Files
-from helpers.brains.rois import checked, declare, sort_rois
+from helpers.brains.rois import declare, sort_rois
+from helpers.brains.splits import join, leave_one_out
 from helpers.core.content_digests import content_digests, files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
-from helpers.core.stray_files import find_original
 from helpers.core.text import read_table
-from helpers.stimuli.folders import count_images, list_images, subfolders
+from helpers.stimuli.folders import (
+    count_images,
+    list_images,
+    refuse_copied_folders,
+    subfolders,
+)
 
 N_FOLDS, MIN_TEST = 5, 3
 """Folds, and the images that each of them tests at least."""
@@ -66,12 +71,8 @@ class Arrays(Cohort):
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         self.root, self.name = root, root.resolve().name
         present = _participants(root)
-        missing = [name for name in subjects if name not in present]
-        if missing:
-            raise LabError(f"no participant {missing[0]!r} in {root}",
-                           expected=f"some of {', '.join(present)}",
-                           remedy="correct `subjects` in the profile")
-        self.subjects = tuple(subjects) or tuple(present)
+        self.subjects = select_subjects(subjects, present, root, files=LAYOUT,
+                                        remedy="docs/own_brain.md shows how to write the files")
         self._folders = {name: present[name] for name in self.subjects}
         self.images = list_stimuli(root)
         self.stimuli = Files([root / name for name in self.images])
@@ -132,16 +133,14 @@ class Arrays(Cohort):
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read a participant's responses to the images that were shown."""
         members = self.regions(subject).members
-        chosen = {name: members[name] for name in checked(rois) if name in members}
-        return self._read(subject, chosen, np.any([
-            *chosen.values(), np.zeros(len(self._measured[subject]), bool)], axis=0))
+        members = {name: members[name] for name in self.chosen(subject, rois)}
+        return self._read(subject, members, in_any(members.values(), len(self._measured[subject])))
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read all voxels, those of no region as well, above a bound of ncsnr."""
         members = self.regions(subject).members
-        found = self._read(subject, {name: members[name] for name in self.rois(subject)},
-                           np.ones(len(self._measured[subject]), bool))
-        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+        return self._read(subject, {name: members[name] for name in self.rois(subject)},
+                          np.ones(len(self._measured[subject]), bool)).above(min_ncsnr)
 
     def _read(self, subject: str, members: Mapping[str, NDArray[np.bool_]],
               kept: NDArray[np.bool_]) -> Responses:
@@ -170,12 +169,9 @@ class Arrays(Cohort):
         conditions = np.sort(seen)
         _, rank = np.unique(self._contents[conditions], return_inverse=True)
         parts = [conditions[rank % N_FOLDS == k] for k in range(N_FOLDS)]
-        folds = []
-        for k, test in enumerate(parts):
-            rest = parts[:k] + parts[k + 1:]
-            folds.append(Fold(_join(rest), test, tuple(
-                (_join(rest[:j] + rest[j + 1:]), chosen) for j, chosen in enumerate(rest))))
-        return tuple(folds)
+        return tuple(Fold(join(rest), test, tuple(
+            (join(fit), choose) for fit, choose in leave_one_out(rest)))
+            for rest, test in leave_one_out(parts))
 
     def digest(self, subject: str) -> str:
         """Digest a participant's files, and the order of all images."""
@@ -184,23 +180,11 @@ class Arrays(Cohort):
         return text_digest(repr((files, self.images)))
 
 
-def _join(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.sort(np.concatenate(parts))
-
-
 def _participants(root: Path) -> dict[str, Path]:
     """Return the folders that hold a participant, by name."""
     found = {name: folder for name, folder in subfolders(root).items() if name != STIMULI
              and any((folder / file).is_file() for file in FILES[:4])}
-    if not found:
-        raise LabError(f"no participant in {root}", expected=LAYOUT,
-                       remedy="write these files; docs/own_brain.md shows how")
-    for name in found:
-        of = find_original(name, found)
-        if of is not None:
-            raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
-                           expected="one folder for each participant, and no copies",
-                           remedy="move it elsewhere; rename a participant who is another one")
+    refuse_copied_folders(root, found)
     return found
 
 

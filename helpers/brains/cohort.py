@@ -7,12 +7,14 @@ images (object2vec). A participant's responses are an array of conditions x repe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.brains.rois import checked
 from helpers.core.errors import LabError, one_of
 from helpers.stimuli.image_source import ImageSource
 
@@ -88,6 +90,14 @@ class Responses:
                        vertex=self.vertex[mask], ncsnr=self.ncsnr[mask], excluded=excluded,
                        members={roi: old[mask] for roi, old in self.members.items()})
 
+    def finite(self, reason: str) -> Responses:
+        """Leave vertices out that have a value which is NaN or infinite."""
+        return self.select(np.isfinite(self.betas).all((0, 1)), reason)
+
+    def above(self, min_ncsnr: float) -> Responses:
+        """Keep vertices whose ncsnr is above a bound, and those whose ncsnr is not known."""
+        return self.select(~(self.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+
     def select_conditions(self, conditions: NDArray[np.int64]) -> Responses:
         """Keep those of some conditions that the participant was shown."""
         rows = np.flatnonzero(np.isin(self.conditions, conditions))
@@ -110,9 +120,7 @@ class Responses:
                            expected=one_of(self.rois, "a region, but here there is none"),
                            remedy="leave this participant out of this ROI, and count who is left")
         found = self.select(self.members[roi])
-        if min_ncsnr is None:
-            return found
-        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+        return found if min_ncsnr is None else found.above(min_ncsnr)
 
     def repeated(self, conditions: NDArray[np.int64], least: int) -> NDArray[np.float32]:
         """Return the first repeats of some conditions, (n_conditions, least, n_vertices).
@@ -152,6 +160,39 @@ class Responses:
         return place
 
 
+def select_subjects(wanted: Sequence[str], present: Iterable[str], root: Path, *, files: str,
+                    remedy: str) -> tuple[str, ...]:
+    """Return the participants that are wanted, by default all that are there.
+
+    Parameters
+    ----------
+    wanted, present : names
+    root : Path
+        Of the files, for the error.
+    files : str
+        What each participant has there.
+    remedy : str
+        How to get it.
+
+    Raises
+    ------
+    LabError
+        If one is not there, or nobody is.
+    """
+    present = tuple(present)
+    missing = [name for name in wanted if name not in present]
+    if missing or not present:
+        raise LabError(f"no participant {repr(missing[0]) + ' ' if missing else ''}in {root}",
+                       expected=f"{files}; here {one_of(present, 'nobody')}",
+                       remedy=f"correct `subjects` or the path in the profile; {remedy}")
+    return tuple(wanted) or present
+
+
+def in_any(masks: Iterable[NDArray[np.bool_]], n: int) -> NDArray[np.bool_]:
+    """Tell which of ``n`` vertices are in at least one of some ROIs."""
+    return np.any([np.zeros(n, bool), *masks], axis=0)
+
+
 class Cohort(ABC):
     """Participants and what they saw.
 
@@ -181,6 +222,11 @@ class Cohort(ABC):
                            expected=one_of(self.subjects), remedy="correct the name")
         return subject
 
+    def chosen(self, subject: str, rois: Sequence[str]) -> list[str]:
+        """Return those of some ROIs that a participant has, refusing an unknown one."""
+        present = self.rois(subject)
+        return [name for name in checked(rois) if name in present]
+
     @abstractmethod
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the ROIs that a participant has, in the order of the table of ROIs."""
@@ -201,8 +247,7 @@ class Cohort(ABC):
 
         Where the files hold regions alone: in all regions. Vertices of unknown ncsnr are kept.
         """
-        found = self.responses(subject, self.rois(subject))
-        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+        return self.responses(subject, self.rois(subject)).above(min_ncsnr)
 
     def percent(self, subject: str, min_ncsnr: float) -> Responses | None:
         """Return what `whole_brain` returns in percent signal change; None where files lack it."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
 from helpers.brains.hdf5_datasets import own_dataset
-from helpers.core.content_digests import files_digest
+from helpers.core.content_digests import file_state, files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
 from helpers.stimuli.image_source import ImageSource
@@ -38,8 +38,7 @@ class HDF5Images(ImageSource):
         self.path, self.name = path, name
         found = readable(path, lambda where: own_dataset(open_hdf5(where), name),
                          "an HDF5 file of images")
-        if found is None or found.dtype != np.uint8 \
-                or found.ndim != 4 or found.shape[3] != 3:
+        if found is None or found.dtype != np.uint8 or found.ndim != 4 or found.shape[3] != 3:
             raise LabError(f"{path} has no dataset {name!r} of images",
                            expected="(n_images, height, width, 3), uint8", remedy=USE_RELEASED)
         self.shape = found.shape
@@ -72,7 +71,7 @@ class HDF5Images(ImageSource):
                            remedy=PUT_AGAIN) from error
 
 
-_OPEN_FILES: dict[Path, tuple[tuple[int, ...], h5py.File]] = {}
+_OPEN_FILES: dict[Path, tuple[list[int], h5py.File]] = {}
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -83,10 +82,10 @@ def open_hdf5(path: Path) -> h5py.File:
     LabError
         If the file is missing or damaged.
     """
-    if not path.is_file():
-        return readable(path, h5py.File, "an HDF5 file of images")
-    status = path.stat()
-    state = os.getpid(), status.st_ino, status.st_size, status.st_mtime_ns
-    if path not in _OPEN_FILES or _OPEN_FILES[path][0] != state:
-        _OPEN_FILES[path] = state, readable(path, h5py.File, "an HDF5 file of images")
-    return _OPEN_FILES[path][1]
+    def read(where: Path) -> h5py.File:
+        state = [os.getpid(), *file_state(where.stat())]
+        if where not in _OPEN_FILES or _OPEN_FILES[where][0] != state:
+            _OPEN_FILES[where] = state, h5py.File(where)
+        return _OPEN_FILES[where][1]
+
+    return readable(path, read, "an HDF5 file of images")

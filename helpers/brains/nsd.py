@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import USE_RELEASED, read_volume
 from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd_files import (
@@ -26,7 +26,7 @@ from helpers.brains.nsd_files import (
     list_subjects,
 )
 from helpers.brains.reliability import check_released_ncsnr
-from helpers.brains.rois import FAMILIES, checked, require_label_sets, roi, sort_rois
+from helpers.brains.rois import FAMILIES, require_label_sets, roi, sort_rois
 from helpers.brains.sessions import open_session, read_session
 from helpers.brains.splits import (
     N_REPEATS,
@@ -112,12 +112,10 @@ class NSD(Cohort):
         self.n_shared = n_shared
         self.info = read_presentations(root / TABLE)
         present = list_subjects(root / "nsddata_betas/ppdata", f"{self.space.folder}/{BETAS}")
-        missing = [name for name in subjects if name not in present] if present else ["subj01"]
-        if missing:
-            raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
-                           expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
-                           remedy="see [nsd] in helpers/datasets/sources.toml")
-        self.subjects = tuple(subjects) or tuple(present)
+        self.subjects = select_subjects(
+            subjects, present, root / "nsddata_betas/ppdata",
+            files=f"subj01/{self.space.folder}/{BETAS}",
+            remedy="see [nsd] in helpers/datasets/sources.toml")
         require_label_sets({name: self._place(name).families() for name in self.subjects}, root)
         self._kept_sessions = checked_sessions(n_sessions or {}, self.info)
         self.n_sessions = {name: self._place(name).count_sessions(self._kept_sessions.get(name, 0))
@@ -151,9 +149,7 @@ class NSD(Cohort):
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the betas of all sessions, z-scored within each, one session in memory."""
-        present = self.rois(subject)
-        chosen = [name for name in checked(rois) if name in present]
-        return self._read(subject, self._masks(subject, chosen), None)
+        return self._read(subject, self._masks(subject, self.chosen(subject, rois)), None)
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read the betas of all vertices, whatever their region, whose ncsnr is above a bound."""
@@ -199,34 +195,28 @@ class NSD(Cohort):
     def _part(self, subject: str, name: str, masks: Masks,
               min_ncsnr: float | None) -> HemisphereVertices:
         """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
-        place = self._place(subject)
+        place, sides = self._place(subject), [
+            i for i, hemisphere in enumerate(HEMISPHERES) if name in ("", hemisphere)]
         ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
         with open_session(place.session(name, 1)) as stored:
             n = stored.n_vertices
-        of = {f"ncsnr ({place.ncsnr(name)})": len(ncsnr)} | {
-            f"labels of {region}": len(side) for region, sides in masks.items()
-            for hemisphere, side in zip(HEMISPHERES, sides) if name in ("", hemisphere)}
-        for what, length in of.items():
+        lengths = {f"ncsnr ({place.ncsnr(name)})": len(ncsnr)} | {
+            f"labels of {region}": len(pair[i]) for region, pair in masks.items() for i in sides}
+        for what, length in lengths.items():
             if length != n:
                 raise LabError(f"{subject} {name}: {what} for {length} vertices, betas of {n}",
                                expected="the same vertices in all files",
                                remedy="use files of the same participant and space")
-        sides = np.zeros((2, n), bool)
-        for pair in masks.values():
-            for side, hemisphere in enumerate(HEMISPHERES):
-                if name in ("", hemisphere):
-                    sides[side] |= pair[side]
-        if min_ncsnr is not None:
-            sides = np.stack([(ncsnr > min_ncsnr) & (name in ("", hemisphere))
-                              for hemisphere in HEMISPHERES])
-        vertex = np.flatnonzero(sides.any(0))
-        left, right = sides[:, vertex]
-        kept = {region: np.any([pair[side][vertex] for side, hemisphere in enumerate(HEMISPHERES)
-                                if name in ("", hemisphere)], axis=0)
-                for region, pair in masks.items()}
-        return HemisphereVertices(name, n, vertex,
-                                  np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
-                                  kept, ncsnr[vertex])
+        wanted = np.zeros((2, n), bool)
+        for i in sides:
+            wanted[i] = (in_any((pair[i] for pair in masks.values()), n) if min_ncsnr is None
+                         else ncsnr > min_ncsnr)
+        vertex = np.flatnonzero(wanted.any(0))
+        left, right = wanted[:, vertex]
+        return HemisphereVertices(
+            name, n, vertex, np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
+            {region: np.any([pair[i][vertex] for i in sides], axis=0)
+             for region, pair in masks.items()}, ncsnr[vertex])
 
     def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str,
               part: HemisphereVertices, shown: NDArray[np.int64], scaled: bool) -> None:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import USE_RELEASED, whole_numbers
 from helpers.brains.mat_files import read_mat
 from helpers.brains.rois import checked, sort_rois
+from helpers.brains.splits import join, leave_one_out
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
@@ -54,15 +55,9 @@ class Object2Vec(Cohort):
                                           "the participant",
                                           "subj001"):
                 found[path.name.removesuffix("_old")] = path
-        if not found:
-            raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",
-                           remedy="see [object2vec] in helpers/datasets/sources.toml")
-        missing = [name for name in subjects if name not in found]
-        if missing:
-            raise LabError(f"no participant {missing[0]!r} in {root}",
-                           expected=f"some of {', '.join(sorted(found))}",
-                           remedy="correct `subjects` in the profile")
-        self.subjects = tuple(subjects) or tuple(sorted(found))
+        self.subjects = select_subjects(
+            subjects, sorted(found), root, files="fmri/subj001/roistack.mat and sets.mat",
+            remedy="see [object2vec] in helpers/datasets/sources.toml")
         self._folders = {name: found[name] for name in self.subjects}
         self.stimuli = image_folder(root / "stimuli")
         self.condition_of = self.stimuli.labels
@@ -95,12 +90,10 @@ class Object2Vec(Cohort):
                            remedy=USE_RELEASED)
         chosen = [roi for roi in checked(rois) if roi in names]
         members = {roi: index == names.index(roi) + 1 for roi in chosen}
-        good = np.isfinite(betas).all(0)
-        kept = np.any([*members.values(), np.zeros(len(index), bool)], axis=0)
         found = Responses(subject, np.arange(len(order)), betas[order][:, None].astype(np.float32),
                           np.full(len(index), "both"), np.arange(len(index)), members,
                           np.full(len(index), np.nan, np.float32))
-        return found.select(kept).select(good[kept], "NaN")
+        return found.select(in_any(members.values(), len(index))).finite("NaN")
 
     def _order(self, path: Path, names: Sequence[str]) -> NDArray[np.int64]:
         """Return where each category of the images stands in a file."""
@@ -121,24 +114,16 @@ class Object2Vec(Cohort):
         index = {name: i for i, name in enumerate(self.categories)}
         sets = [[normalise_name(str(name)) for name in np.atleast_1d(part)]
                 for part in np.atleast_1d(read_mat(path, "sets"))]
-        if len(sets) < MIN_SETS:
-            raise LabError(f"{path} holds {len(sets)} sets", expected=f"{MIN_SETS} or more",
-                           remedy=USE_RELEASED)
-        strange = sorted({name for part in sets for name in part} - index.keys())
-        if strange:
-            raise LabError(f"{path} names the category {strange[0]!r}",
-                           expected=f"the {len(index)} folders of stimuli/", remedy=USE_RELEASED)
-        sets = [np.sort([index[name] for name in part]) for part in sets]
-        if len(np.unique(np.concatenate(sets))) != len(index):
-            raise LabError(f"{path}: the sets do not hold every category once",
-                           expected=f"{len(index)} categories", remedy=USE_RELEASED)
-        every = range(len(sets))
-        join = lambda chosen: np.sort(np.concatenate([sets[j] for j in chosen]))  # noqa: E731
+        names = [name for part in sets for name in part]
+        if len(sets) < MIN_SETS or set(names) != index.keys() or len(names) != len(index):
+            raise LabError(f"{path} holds {len(sets)} sets of {len(names)} categories in all: "
+                           f"{', '.join(names[:5])} …",
+                           expected=f"{MIN_SETS} sets or more, in which each of the {len(index)} "
+                           "folders of stimuli/ is once", remedy=USE_RELEASED)
         folds = []
-        for k in every:
-            rest = [j for j in every if j != k]
+        for rest, test in leave_one_out([np.sort([index[name] for name in part]) for part in sets]):
             one, other = join(rest[::2]), join(rest[1::2])
-            folds.append(Fold(join(rest), sets[k], ((one, other), (other, one))))
+            folds.append(Fold(join(rest), test, ((one, other), (other, one))))
         return tuple(folds)
 
     def digest(self, subject: str) -> str:

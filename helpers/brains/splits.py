@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -169,14 +169,30 @@ def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
     return [np.sort(chosen[:n_pool][b::n_batches]) for b in range(n_batches)]
 
 
-def split_fit_validation_test(n: int, *, seed: int = 0) -> Fold:
+def split_fit_validation_test(conditions: NDArray[np.int64]) -> Fold:
     """Split as Mulrooney & Brockmeier (2024, authors' training scripts): 75 % fit, 10 %
     validation, 15 % test.
 
-    The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(seed)``.
+    The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(0)``.
+
+    Parameters
+    ----------
+    conditions : array, int64, shape (n_trials,)
+        In the order of the files.
     """
-    deal = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
-    n_fit, n_train = int(0.75 * n), int(0.85 * n)
-    fit, choose, test = (np.sort(part) for part in (deal[:n_fit], deal[n_fit:n_train],
-                                                    deal[n_train:]))
+    n = len(conditions)
+    permuted = conditions[torch.randperm(n, generator=torch.Generator().manual_seed(0)).numpy()]
+    fit, choose, test = map(np.sort, np.split(permuted, [int(0.75 * n), int(0.85 * n)]))
     return Fold(fit, test, ((fit, choose),))
+
+
+def join(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the conditions of several parts, increasing."""
+    return np.sort(np.concatenate(list(parts)))
+
+
+def leave_one_out(parts: Sequence[NDArray[np.int64]]
+                  ) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.int64]]]:
+    """Yield, for each part of some conditions, the other parts and this one."""
+    for k, part in enumerate(parts):
+        yield [*parts[:k], *parts[k + 1:]], part

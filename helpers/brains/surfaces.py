@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable, whole_numbers
+from helpers.brains.files import PUT_AGAIN, USE_RELEASED, load_array, readable, whole_numbers
 from helpers.brains.nsd import NSD
 from helpers.core.errors import LabError
 
@@ -78,8 +78,7 @@ def _opened(path: Path, mask: Path | None) -> Surface | None:
                        expected="finite points, and triangles between them", remedy=PUT_AGAIN)
     place = np.arange(len(points))
     if mask is not None:
-        inside = readable(mask, lambda p: np.load(p, allow_pickle=False), WHAT)
-        inside = whole_numbers(inside, mask, least=0, most=1)
+        inside = whole_numbers(load_array(mask, WHAT, "iufb", remedy=""), mask, least=0, most=1)
         if inside.shape != (len(points),):
             raise LabError(f"{mask} has the shape {inside.shape}, and {path.name} {len(points)} "
                            "points", expected=WHAT, remedy=USE_RELEASED)

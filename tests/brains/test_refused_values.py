@@ -155,7 +155,7 @@ def rewrite_labels(root: Path, line: str) -> None:
     (lambda r: rewrite_atlas(r, lambda v: v + 1), "the value 361"),
     (lambda r: rewrite_atlas(r, lambda v: (v - 1) % 180 + 1), "labels up to 180"),
     (lambda r: (p := r / "supportfiles/roilbl_mmp.csv").write_text(
-        p.read_text().replace("L_", "R_")), "R_V1_ROI and no left area"),
+        p.read_text().replace("L_", "R_")), "area 1 is not V1 of the left"),
     (lambda r: rewrite_labels(r, "417"), "line 3: '417'"),
     (lambda r: rewrite_labels(r, "-1"), "line 3: '-1'"),
     (lambda r: rewrite_labels(r, "stimuli/../../x/y.JPEG"), "line 3"),
