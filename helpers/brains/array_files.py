@@ -23,6 +23,7 @@ from helpers.stimuli.image_sets import DOMAINS
 
 MAX_BYTES = 2**26
 """Responses that are checked at once."""
+RESPONSES = "responses.npy"
 SIDES = ("lh", "rh", "both")
 
 
@@ -136,6 +137,51 @@ class Regions:
     members: dict[str, NDArray[np.bool_]]
     hemisphere: NDArray[np.str_]
     own: tuple[Roi, ...]
+
+
+@dataclass(frozen=True)
+class Participant:
+    """What is kept in memory of a participant's files, all but the responses.
+
+    Attributes
+    ----------
+    folder : Path
+    seen : array, int64, shape (n_rows,)
+        Image of each row of the responses.
+    shown : array, bool, shape (n_rows, n_repeats)
+    measured : array, bool, shape (n_voxels,)
+    regions : Regions
+    ncsnr : array, float32, shape (n_voxels,)
+    """
+
+    folder: Path
+    seen: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
+    regions: Regions
+    ncsnr: NDArray[np.float32]
+
+
+def read_participant(folder: Path, images: Sequence[str]) -> Participant:
+    """Read and check all of a participant's files, the responses among them.
+
+    Parameters
+    ----------
+    folder : Path
+    images : sequence of str
+        Names of all images of the cohort.
+    """
+    seen = read_seen_images(folder, images)
+    values = open_responses(folder / RESPONSES, len(seen))
+    regions = read_regions(folder, values.shape[2])
+    ncsnr = read_ncsnr(folder / "ncsnr.npy", values.shape[2])
+    shown, measured = check_responses(values, folder / RESPONSES)
+    for name, mask in regions.members.items():
+        if not (mask & measured).any():
+            raise LabError(f"{folder}: the region {name} has no voxel with a response",
+                           expected="a voxel or more in every region that is named",
+                           remedy=f"remove {name} from the regions, or correct its voxels")
+    return Participant(folder, seen, shown, measured, regions, ncsnr)
 
 
 def read_regions(folder: Path, n_voxels: int) -> Regions:

@@ -21,14 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.array_files import (
-    Regions,
-    check_responses,
-    open_responses,
-    read_ncsnr,
-    read_regions,
-    read_seen_images,
-)
+from helpers.brains.array_files import RESPONSES, open_responses, read_participant
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import Files
 from helpers.brains.rois import declare, sort_rois
@@ -47,7 +40,7 @@ from helpers.stimuli.folders import (
 N_FOLDS, MIN_TEST = 5, 3
 """Folds, and the images that each of them tests at least."""
 STIMULI = "stimuli"
-FILES = ("responses.npy", "rois.csv", "rois.npy", "ncsnr.npy", "images.csv", "images.npy")
+FILES = (RESPONSES, "rois.csv", "rois.npy", "ncsnr.npy", "images.csv", "images.npy")
 LAYOUT = "<participant>/responses.npy and <participant>/rois.csv, beside stimuli/ or images.csv"
 
 
@@ -73,40 +66,25 @@ class Arrays(Cohort):
         present = _participants(root)
         self.subjects = select_subjects(subjects, present, root, files=LAYOUT,
                                         remedy="docs/own_brain.md shows how to write the files")
-        self._folders = {name: present[name] for name in self.subjects}
         self.images = list_stimuli(root)
         self.stimuli = Files([root / name for name in self.images])
         self.condition_of = np.arange(len(self.images))
-        self._seen, self._shown, self._measured, self._regions = {}, {}, {}, {}
-        for subject, folder in self._folders.items():
-            self._open(subject, folder)
+        self._participants = {name: read_participant(present[name], self.images)
+                              for name in self.subjects}
+        for subject in self.subjects:
+            n = len(set(self._contents[self._conditions(subject)]))
+            if n < N_FOLDS * MIN_TEST:
+                raise LabError(f"{subject} has responses to {n} different images",
+                               expected=f"{N_FOLDS * MIN_TEST} or more: {N_FOLDS} folds, each "
+                               f"with {MIN_TEST} images that test",
+                               remedy="add images and responses")
         self._declare()
-
-    def _open(self, subject: str, folder: Path) -> None:
-        """Check one participant's files, and keep what is small."""
-        seen = read_seen_images(folder, self.images)
-        values = open_responses(folder / "responses.npy", len(seen))
-        regions = read_regions(folder, values.shape[2])
-        read_ncsnr(folder / "ncsnr.npy", values.shape[2])
-        shown, measured = check_responses(values, folder / "responses.npy")
-        for name, mask in regions.members.items():
-            if not (mask & measured).any():
-                raise LabError(f"{folder}: the region {name} has no voxel with a response",
-                               expected="a voxel or more in every region that is named",
-                               remedy=f"remove {name} from the regions, or correct its voxels")
-        self._seen[subject], self._shown[subject] = seen, shown
-        self._measured[subject], self._regions[subject] = measured, regions
-        n = len(set(self._contents[seen[shown.any(1)]]))
-        if n < N_FOLDS * MIN_TEST:
-            raise LabError(f"{subject} has responses to {n} different images",
-                           expected=f"{N_FOLDS * MIN_TEST} or more: {N_FOLDS} folds, each with "
-                           f"{MIN_TEST} images that test", remedy="add images and responses")
 
     def _declare(self) -> None:
         """Make own regions known; of one name, the first participant's declaration counts."""
         declared: dict[str, Any] = {}
-        for subject, regions in self._regions.items():
-            for region in regions.own:
+        for subject, participant in self._participants.items():
+            for region in participant.regions.own:
                 if declared.setdefault(region.name, region) != region:
                     raise LabError(f"{subject}: {region.name} has another group or domain than for "
                                    "another participant", expected="one of each for a region",
@@ -122,41 +100,40 @@ class Arrays(Cohort):
     def _contents(self) -> NDArray[np.str_]:
         return np.array(content_digests(self.stimuli.paths))
 
-    def regions(self, subject: str) -> Regions:
-        """Return a participant's regions as they were read."""
-        return self._regions[self.opened(subject)]
+    def _conditions(self, subject: str) -> NDArray[np.int64]:
+        """Return the images that a participant was shown, increasing."""
+        own = self._participants[self.opened(subject)]
+        return np.sort(own.seen[own.shown.any(1)])
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return a participant's regions: the published ones first, then own ones."""
-        return sort_rois(self.regions(subject).members)
+        return sort_rois(self._participants[self.opened(subject)].regions.members)
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read a participant's responses to the images that were shown."""
-        members = self.regions(subject).members
-        members = {name: members[name] for name in self.chosen(subject, rois)}
-        return self._read(subject, members, in_any(members.values(), len(self._measured[subject])))
+        chosen, own = self.chosen(subject, rois), self._participants[subject]
+        return self._read(subject, chosen, in_any(
+            (own.regions.members[name] for name in chosen), len(own.measured)))
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read all voxels, those of no region as well, above a bound of ncsnr."""
-        members = self.regions(subject).members
-        return self._read(subject, {name: members[name] for name in self.rois(subject)},
-                          np.ones(len(self._measured[subject]), bool)).above(min_ncsnr)
+        kept = np.ones(len(self._participants[subject].measured), bool)
+        return self._read(subject, self.rois(subject), kept).above(min_ncsnr)
 
-    def _read(self, subject: str, members: Mapping[str, NDArray[np.bool_]],
-              kept: NDArray[np.bool_]) -> Responses:
-        folder, seen, shown = self._folders[subject], self._seen[subject], self._shown[subject]
-        measured, voxels = self._measured[subject], np.flatnonzero(kept)
-        values = open_responses(folder / "responses.npy", len(seen))
-        rows = np.flatnonzero(shown.any(1))
-        rows = rows[np.argsort(seen[rows])]
-        n_repeats = int(shown.sum(1).max())
+    def _read(self, subject: str, rois: Sequence[str], kept: NDArray[np.bool_]) -> Responses:
+        own = self._participants[subject]
+        values = open_responses(own.folder / RESPONSES, len(own.seen))
+        rows = np.flatnonzero(own.shown.any(1))
+        rows = rows[np.argsort(own.seen[rows])]
+        n_repeats = int(own.shown.sum(1).max())
         # Trials that were shown come first: repeats are counted from the front.
-        first = np.argsort(~shown[rows], axis=1, kind="stable")[:, :n_repeats]
+        first = np.argsort(~own.shown[rows], axis=1, kind="stable")[:, :n_repeats]
+        voxels = np.flatnonzero(kept)
         betas = np.asarray(values[..., voxels], np.float32)[rows[:, None], first]
-        found = Responses(subject, seen[rows], betas, self.regions(subject).hemisphere[voxels],
-                          voxels, {name: mask[voxels] for name, mask in members.items()},
-                          read_ncsnr(folder / "ncsnr.npy", len(measured))[voxels])
-        return found.select(measured[voxels], "NaN")
+        found = Responses(subject, own.seen[rows], betas, own.regions.hemisphere[voxels],
+                          voxels, {name: own.regions.members[name][voxels] for name in rois},
+                          own.ncsnr[voxels])
+        return found.select(own.measured[voxels], "NaN")
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split a participant's images into `N_FOLDS`, each the test once; choose on the others.
@@ -165,8 +142,7 @@ class Arrays(Cohort):
         their order in the files changes nothing, and copies of an image are in one fold.
         Participants who saw the same images have the same folds.
         """
-        seen = self._seen[self.opened(subject)][self._shown[subject].any(1)]
-        conditions = np.sort(seen)
+        conditions = self._conditions(subject)
         _, rank = np.unique(self._contents[conditions], return_inverse=True)
         parts = [conditions[rank % N_FOLDS == k] for k in range(N_FOLDS)]
         return tuple(Fold(join(rest), test, tuple(
@@ -175,7 +151,7 @@ class Arrays(Cohort):
 
     def digest(self, subject: str) -> str:
         """Digest a participant's files, and the order of all images."""
-        folder = self._folders[self.opened(subject)]
+        folder = self._participants[self.opened(subject)].folder
         files = files_digest([folder / name for name in FILES if (folder / name).is_file()])
         return text_digest(repr((files, self.images)))
 

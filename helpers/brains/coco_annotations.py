@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,28 +59,27 @@ def read_annotations(cohort: Cohort) -> Annotations | None:
     if not paths:
         return None
     place = {int(coco): row for row, coco in enumerate(cohort.info["cocoId"])}
-    captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
-    boxes: list[tuple[int, str]] = []
+    found: dict[str, list[tuple[int, str]]] = {"captions": [], "instances": []}
     for path in paths:
+        kind = path.stem.partition("_")[0]
         content = read_json(path, "annotations", WHAT)
-        if path.stem.startswith("captions"):
-            found = readable(path, lambda _, content=content: _captions(content, place), WHAT)
-            for row, caption in found:
-                captions[row].append(caption)
-        else:
-            boxes += readable(path, lambda _, content=content: _objects(content, place,
-                                                                        cohort.info), WHAT)
-    if not any(captions) and not boxes:
+        read = partial(_captions if kind == "captions" else _objects, content, place, cohort.info)
+        found[kind] += readable(path, lambda _, read=read: read(), WHAT)
+    if not any(found.values()):
         raise LabError(f"the annotations in {folder} know none of the cohort's images",
                        expected="COCO's annotations of 2017", remedy=USE_RELEASED)
-    objects = tuple(sorted({name for _, name in boxes}))
+    captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
+    for row, caption in found["captions"]:
+        captions[row].append(caption)
+    objects = sorted({name for _, name in found["instances"]})
     present = np.zeros((len(cohort.info), len(objects)), bool)
-    for row, name in boxes:
+    for row, name in found["instances"]:
         present[row, objects.index(name)] = True
-    return Annotations(tuple(map(tuple, captions)), objects, present)
+    return Annotations(tuple(map(tuple, captions)), tuple(objects), present)
 
 
-def _captions(content: dict[str, Any], place: dict[int, int]) -> list[tuple[int, str]]:
+def _captions(content: dict[str, Any], place: dict[int, int],
+              _: pd.DataFrame) -> list[tuple[int, str]]:
     """Return (row of the image, caption) for every caption of an image of the cohort."""
     found = [(place[line["image_id"]], line["caption"]) for line in content["annotations"]
              if line["image_id"] in place]
