@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
-from helpers.brains.files import PUT_THERE, USE_RELEASED, Files, load_array, read_mapping
+from helpers.brains.files import PUT_THERE, Files, load_array, read_mapping, unlike_release
 from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, list_subjects
 from helpers.brains.rois import check_labels, check_values, require_label_sets, sort_rois
 from helpers.brains.splits import split_fit_validation_test
@@ -49,9 +49,9 @@ def read_masks(root: Path, subject: str, space: str = SPACE
             labels = load_array(path, "integer labels", "iufb", remedy="")
             check_values(family, labels, str(path))
             if labels.shape != (n_vertices.setdefault(side, labels.size),):
-                raise LabError(f"{path} has the shape {labels.shape}",
-                               expected="one label a vertex, as many as the other families have "
-                               f"({n_vertices[side]})", remedy=USE_RELEASED)
+                raise unlike_release(f"{path} has the shape {labels.shape}",
+                                     "one label a vertex, as many as the other families have "
+                                     f"({n_vertices[side]})")
             sides.append(labels)
         masks |= {name: tuple(labels == label for labels in sides)
                   for label, name in names.items() if label > 0}

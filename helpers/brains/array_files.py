@@ -78,10 +78,11 @@ def check_responses(values: NDArray, path: Path) -> tuple[NDArray[np.bool_], NDA
     step = max(1, MAX_BYTES // (4 * values[0].size))
     for start in range(0, len(values), step):
         block = _as_float32(values[start:start + step])
-        if np.isinf(block).any():
-            image, repeat, voxel = np.argwhere(np.isinf(block))[0]
-            raise LabError(f"{path}: image {start + image}, voxel {voxel} (from 0) is "
-                           f"{values[start + image, repeat, voxel]}, not finite in float32",
+        infinite = np.argwhere(np.isinf(block))
+        if len(infinite):
+            image, repeat, voxel = infinite[0] + (start, 0, 0)
+            raise LabError(f"{path}: image {image}, voxel {voxel} (from 0) is "
+                           f"{values[image, repeat, voxel]}, not finite in float32",
                            expected="finite numbers; NaN where an image was not shown",
                            remedy="correct the value, or scale the responses")
         finite = ~np.isnan(block)
@@ -318,10 +319,10 @@ def _places(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
         return np.flatnonzero(values)
     if values.dtype.kind != "U":
         return whole_numbers(values, path, least=0, most=len(names) - 1)
-    place = {name: i for i, name in enumerate(names)}
-    for name in map(str, values):
-        if name not in place:
-            raise LabError(f"{path} lists the image {name!r}",
-                           expected=f"names as in the list of all images, such as {names[0]!r}",
-                           remedy=suggest(name, names) or "correct the name")
-    return np.array([place[str(name)] for name in values], np.int64)
+    found = pd.Index(names).get_indexer(values)
+    if (found < 0).any():
+        name = str(values[found < 0][0])
+        raise LabError(f"{path} lists the image {name!r}",
+                       expected=f"names as in the list of all images, such as {names[0]!r}",
+                       remedy=suggest(name, names) or "correct the name")
+    return found

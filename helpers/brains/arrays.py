@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.array_files import RESPONSES, open_responses, read_participant
+from helpers.brains.array_files import RESPONSES, Participant, open_responses, read_participant
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import Files
 from helpers.brains.rois import declare, sort_rois
@@ -100,28 +100,31 @@ class Arrays(Cohort):
     def _contents(self) -> NDArray[np.str_]:
         return np.array(content_digests(self.stimuli.paths))
 
+    def _participant(self, subject: str) -> Participant:
+        return self._participants[self.opened(subject)]
+
     def _conditions(self, subject: str) -> NDArray[np.int64]:
         """Return the images that a participant was shown, increasing."""
-        own = self._participants[self.opened(subject)]
+        own = self._participant(subject)
         return np.sort(own.seen[own.shown.any(1)])
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return a participant's regions: the published ones first, then own ones."""
-        return sort_rois(self._participants[self.opened(subject)].regions.members)
+        return sort_rois(self._participant(subject).regions.members)
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read a participant's responses to the images that were shown."""
-        chosen, own = self.chosen(subject, rois), self._participants[subject]
+        chosen, own = self.chosen(subject, rois), self._participant(subject)
         return self._read(subject, chosen, in_any(
             (own.regions.members[name] for name in chosen), len(own.measured)))
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read all voxels, those of no region as well, above a bound of ncsnr."""
-        kept = np.ones(len(self._participants[subject].measured), bool)
+        kept = np.ones(len(self._participant(subject).measured), bool)
         return self._read(subject, self.rois(subject), kept).above(min_ncsnr)
 
     def _read(self, subject: str, rois: Sequence[str], kept: NDArray[np.bool_]) -> Responses:
-        own = self._participants[subject]
+        own = self._participant(subject)
         values = open_responses(own.folder / RESPONSES, len(own.seen))
         rows = np.flatnonzero(own.shown.any(1))
         rows = rows[np.argsort(own.seen[rows])]
@@ -151,7 +154,7 @@ class Arrays(Cohort):
 
     def digest(self, subject: str) -> str:
         """Digest a participant's files, and the order of all images."""
-        folder = self._participants[self.opened(subject)].folder
+        folder = self._participant(subject).folder
         files = files_digest([folder / name for name in FILES if (folder / name).is_file()])
         return text_digest(repr((files, self.images)))
 

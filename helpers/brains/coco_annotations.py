@@ -13,9 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import USE_RELEASED, UnexpectedFile, read_json, readable
+from helpers.brains.files import UnexpectedFile, read_json, readable, unlike_release
 from helpers.brains.nsd import NSD
-from helpers.core.errors import LabError
 
 PARTS = ("train2017", "val2017")
 """COCO's parts; NSD's images come from both."""
@@ -66,8 +65,8 @@ def read_annotations(cohort: Cohort) -> Annotations | None:
         read = partial(_captions if kind == "captions" else _objects, content, place, cohort.info)
         found[kind] += readable(path, lambda _, read=read: read(), WHAT)
     if not any(found.values()):
-        raise LabError(f"the annotations in {folder} know none of the cohort's images",
-                       expected="COCO's annotations of 2017", remedy=USE_RELEASED)
+        raise unlike_release(f"the annotations in {folder} know none of the cohort's images",
+                             "COCO's annotations of 2017")
     captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
     for row, caption in found["captions"]:
         captions[row].append(caption)
@@ -107,9 +106,8 @@ def _crop(row: int, text: str) -> tuple[float, ...]:
     """Read four fractions of an image, as NSD's table writes them."""
     crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
     if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
-        raise LabError(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
-                       expected="four shares from 0 to 1: top, bottom, left, right",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
+                             "four shares from 0 to 1: top, bottom, left, right")
     return crop
 
 

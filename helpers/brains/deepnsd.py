@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.core.content_digests import files_digest
-from helpers.core.errors import LabError
 from helpers.core.text import TextTable, read_table
 from helpers.lab import Laboratory
 
@@ -92,11 +91,11 @@ def _read_scores(path: Path) -> pd.DataFrame:
     counts = pd.crosstab(wanted["network"], wanted["metric"])
     counts = counts.reindex(columns=measures, fill_value=0)
     for network, row in counts[(counts != 1).any(axis=1)].iterrows():
-        raise LabError(f"{path}: {network} has {dict(row)} scores",
-                       expected="one score a network and measure", remedy=USE_RELEASED)
+        raise unlike_release(f"{path}: {network} has {dict(row)} scores",
+                             "one score a network and measure")
     if not len(counts):
-        raise LabError(f"{path} has no score of the measures {', '.join(MEASURES)}",
-                       expected="rows of these metrics", remedy=USE_RELEASED)
+        raise unlike_release(f"{path} has no score of the measures {', '.join(MEASURES)}",
+                             "rows of these metrics")
     about = wanted.drop_duplicates("network").set_index("network")[["name", "objective", "diet"]]
     by_measure = wanted.pivot(index="network", columns="metric", values="score")
     return about.join(by_measure[measures]).reset_index()
@@ -106,8 +105,7 @@ def _read_ceilings(path: Path) -> dict[int, float]:
     table = read_table(path, ("subj_id", "value"), what="noise ceilings")
     values = pd.Series(_numbers(table, "value", 0, 1)).groupby(table.integers("subj_id")).mean()
     if not len(values):
-        raise LabError(f"{path} is empty", expected="a noise ceiling of each participant",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{path} is empty", "a noise ceiling of each participant")
     return {int(subject): float(value) for subject, value in values.items()}
 
 
@@ -122,7 +120,7 @@ def _numbers(table: TextTable, name: str, low: float, high: float) -> NDArray[np
     values = pd.to_numeric(pd.Series(table.columns[name]), errors="coerce").to_numpy(float)
     wrong = np.flatnonzero(~((values >= low) & (values <= high)))
     if len(wrong):
-        raise LabError(f"{table.path}, line {table.lines[wrong[0]]}: {name} is "
-                       f"{table.columns[name][wrong[0]]!r}",
-                       expected=f"a number from {low:g} to {high:g}", remedy=USE_RELEASED)
+        raise unlike_release(f"{table.path}, line {table.lines[wrong[0]]}: {name} is "
+                             f"{table.columns[name][wrong[0]]!r}",
+                             f"a number from {low:g} to {high:g}")
     return values

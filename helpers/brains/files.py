@@ -36,6 +36,11 @@ MAX_VOXELS = 2**28
 """Values of a volume of labels or of a map; the finest published one has some ten million."""
 
 
+def unlike_release(seen: str, expected: str) -> LabError:
+    """Return the error for a published file that is whole, and holds something else."""
+    return LabError(seen, expected=expected, remedy=USE_RELEASED)
+
+
 class UnexpectedFile(Exception):
     """A file that is whole, and is not what it should be."""
 
@@ -165,17 +170,17 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
         If one is not a finite whole number, or outside the range: names its value and place.
     """
     values = np.asarray(values)
-    number = values.dtype.kind in "iufb"
-    with np.errstate(invalid="ignore"):
-        good = ((values >= least) & (values <= most) & np.isfinite(values)
-                & (values == np.round(values)) & (np.abs(values.astype(float)) <= MAX_WHOLE)
-                ) if number else np.zeros(values.shape, bool)
+    good = np.zeros(values.shape, bool)
+    if values.dtype.kind in "iufb":
+        with np.errstate(invalid="ignore"):
+            good = ((values >= least) & (values <= most) & (values == np.round(values))
+                    & (np.abs(values.astype(float)) <= MAX_WHOLE))
     if not good.all():
         place = np.unravel_index(np.flatnonzero(~good)[0], values.shape)
         span = f" from {least:g} to {most:g}" if np.isfinite([least, most]).all() else ""
-        raise LabError(f"{where}: the value {values[place]!s} at {', '.join(map(str, place))} "
-                       f"(from 0; {int((~good).sum())} such)",
-                       expected=f"whole numbers{span}", remedy=USE_RELEASED)
+        raise unlike_release(f"{where}: the value {values[place]!s} at "
+                             f"{', '.join(map(str, place))} (from 0; {int((~good).sum())} such)",
+                             f"whole numbers{span}")
     return values.astype(np.int64)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.algonauts import read_masks
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.brains.nsd_files import HEMISPHERES
 from helpers.brains.surfaces import Surface
 from helpers.core.content_digests import files_digest
@@ -86,8 +86,8 @@ def read_region_masks(root: Path, subject: str) -> RegionMasks:
     masks = read_masks(root, subject, "fsaverage")
     lengths = sorted({len(side) for sides in masks.values() for side in sides})
     if lengths != [N_FSAVERAGE]:
-        raise LabError(f"{root}/{subject} has {lengths[0]} labels on fsaverage",
-                       expected=f"{N_FSAVERAGE} a hemisphere", remedy=USE_RELEASED)
+        raise unlike_release(f"{root}/{subject} has {lengths[0]} labels on fsaverage",
+                             f"{N_FSAVERAGE} a hemisphere")
     by_side = {name: dict(zip(HEMISPHERES, sides)) for name, sides in masks.items()}
     return RegionMasks(
         subject,

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
+from helpers.brains.files import PUT_AGAIN, readable, unlike_release
 from helpers.brains.hdf5_datasets import own_dataset
 from helpers.core.content_digests import file_state, files_digest
 from helpers.core.digest import text_digest
@@ -39,13 +39,13 @@ class HDF5Images(ImageSource):
         found = readable(path, lambda where: own_dataset(open_hdf5(where), name),
                          "an HDF5 file of images")
         if found is None or found.dtype != np.uint8 or found.ndim != 4 or found.shape[3] != 3:
-            raise LabError(f"{path} has no dataset {name!r} of images",
-                           expected="(n_images, height, width, 3), uint8", remedy=USE_RELEASED)
+            raise unlike_release(f"{path} has no dataset {name!r} of images",
+                                 "(n_images, height, width, 3), uint8")
         self.shape = found.shape
         limit = Image.MAX_IMAGE_PIXELS or np.inf
         if found.shape[1] * found.shape[2] > limit:
-            raise LabError(f"{path}: images of {found.shape[1]} x {found.shape[2]} pixels",
-                           expected=f"at most {limit:.0f} pixels", remedy=USE_RELEASED)
+            raise unlike_release(f"{path}: images of {found.shape[1]} x {found.shape[2]} pixels",
+                                 f"at most {limit:.0f} pixels")
 
     def __len__(self) -> int:
         return self.shape[0]

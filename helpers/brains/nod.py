@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses, select_subjects
-from helpers.brains.files import USE_RELEASED, Files, UnexpectedFile, readable, whole_numbers
+from helpers.brains.files import Files, UnexpectedFile, readable, unlike_release, whole_numbers
 from helpers.brains.mat_files import read_mat
 from helpers.brains.rois import GLASSER
 from helpers.brains.splits import split_fit_validation_test
@@ -103,16 +103,15 @@ class NOD(Cohort):
         values = whole_numbers(np.ravel(read_mat(atlas, "glasser_MMP")), atlas, least=0,
                                most=2 * N_LABELS)
         if not (values > N_LABELS).any():
-            raise LabError(f"{atlas}: labels up to {values.max(initial=0)}",
-                           expected=f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right",
-                           remedy=USE_RELEASED)
-        text = readable(folder / "roilbl_mmp.csv", read_text, "names of areas, a row each")
+            raise unlike_release(f"{atlas}: labels up to {values.max(initial=0)}",
+                                 f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right")
+        names = folder / "roilbl_mmp.csv"
+        text = readable(names, read_text, "names of areas, a row each")
         rows = [line for line in text.splitlines() if AREA.search(line)]  # not the heading
         for name, label in GLASSER.items():
             if f"L_{name}_ROI" not in "".join(rows[label - 1:label]):
-                raise LabError(f"{folder / 'roilbl_mmp.csv'}: area {label} is not {name} of the "
-                               "left hemisphere", expected=f"{N_LABELS} rows, L_{name}_ROI in row "
-                               f"{label}", remedy=USE_RELEASED)
+                raise unlike_release(f"{names}: area {label} is not {name} of the left hemisphere",
+                                     f"{N_LABELS} rows, L_{name}_ROI in row {label}")
         return {name: (values == label, values == label + N_LABELS)
                 for name, label in GLASSER.items()}
 
@@ -130,9 +129,9 @@ class NOD(Cohort):
                            remedy="take sub-01 to sub-09, or open NOD with n_best=0")
         values, n = _values(path), len(self._areas["V1"][0])
         if len(values) <= R2_ROW or values.shape[1] < n:
-            raise LabError(f"{path} is {values.shape}",
-                           expected=f"{R2_ROW + 1} rows or more (R² in row {R2_ROW + 1}), {n} "
-                           "vertices or more", remedy=USE_RELEASED)
+            raise unlike_release(f"{path} is {values.shape}",
+                                 f"{R2_ROW + 1} rows or more (R² in row {R2_ROW + 1}), {n} "
+                                 "vertices or more")
         return np.where(np.isfinite(values[R2_ROW]), values[R2_ROW], -np.inf)
 
     def _best_vertices(self, subject: str, rois: Sequence[str]) -> dict[str, NDArray[np.int64]]:
@@ -223,9 +222,8 @@ def _images(run: Path) -> list[str]:
     for number, line in readable(path, read_lines, "one image a line"):
         name = line.replace("\\", "/").removeprefix("stimuli/")
         if not IMAGE.fullmatch(name):
-            raise LabError(f"{path}, line {number}: {line!r}",
-                           expected="an image's name, such as n01440764_10026.JPEG",
-                           remedy=USE_RELEASED)
+            raise unlike_release(f"{path}, line {number}: {line!r}",
+                                 "an image's name, such as n01440764_10026.JPEG")
         found.append(name if "/" in name else f"imagenet/{name.split('_')[0]}/{name}")
     return found
 

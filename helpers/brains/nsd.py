@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
-from helpers.brains.files import USE_RELEASED, read_volume
+from helpers.brains.files import read_volume, unlike_release
 from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd_files import (
     BETAS,
@@ -122,8 +122,9 @@ class NSD(Cohort):
                            for name in self.subjects}
         self.stimuli = HDF5Images(root / STIMULI)
         if len(self.stimuli) != len(self.info):
-            raise LabError(f"{len(self.stimuli)} images in {STIMULI}, {len(self.info)} rows in "
-                           f"{TABLE}", expected="as many", remedy=USE_RELEASED)
+            raise unlike_release(
+                f"{len(self.stimuli)} images in {STIMULI}, {len(self.info)} rows in {TABLE}",
+                "as many")
         self.condition_of = np.arange(len(self.stimuli))
         self._rois: dict[str, tuple[str, ...]] = {}
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
-from helpers.brains.files import USE_RELEASED, whole_numbers
+from helpers.brains.files import unlike_release, whole_numbers
 from helpers.brains.mat_files import read_mat
 from helpers.brains.rois import checked, sort_rois
 from helpers.brains.splits import join, leave_one_out
@@ -72,9 +72,9 @@ class Object2Vec(Cohort):
         stack = read_mat(path, "roistack")
         lacking = [name for name in FIELDS if not hasattr(stack, name)]
         if lacking or np.asarray(stack.betas).dtype.kind not in "fiu":
-            raise LabError(f"{path}: roistack has "
-                           + (f"no {lacking[0]}" if lacking else "betas that are no numbers"),
-                           expected=f"a structure of {', '.join(FIELDS)}", remedy=USE_RELEASED)
+            raise unlike_release(f"{path}: roistack has "
+                                 + (f"no {lacking[0]}" if lacking else "betas that are no numbers"),
+                                 f"a structure of {', '.join(FIELDS)}")
         return stack
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
@@ -85,9 +85,8 @@ class Object2Vec(Cohort):
                               most=len(names))  # MATLAB counts from 1
         order = self._order(path, [normalise_name(str(name)) for name in stack.conds])
         if betas.shape != (len(order), len(index)):
-            raise LabError(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
-                           expected=f"{len(order)} categories x as many voxels as labels",
-                           remedy=USE_RELEASED)
+            raise unlike_release(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
+                                 f"{len(order)} categories x as many voxels as labels")
         chosen = [roi for roi in checked(rois) if roi in names]
         members = {roi: index == names.index(roi) + 1 for roi in chosen}
         found = Responses(subject, np.arange(len(order)), betas[order][:, None].astype(np.float32),
@@ -116,10 +115,10 @@ class Object2Vec(Cohort):
                 for part in np.atleast_1d(read_mat(path, "sets"))]
         names = [name for part in sets for name in part]
         if len(sets) < MIN_SETS or set(names) != index.keys() or len(names) != len(index):
-            raise LabError(f"{path} holds {len(sets)} sets of {len(names)} categories in all: "
-                           f"{', '.join(names[:5])} …",
-                           expected=f"{MIN_SETS} sets or more, in which each of the {len(index)} "
-                           "folders of stimuli/ is once", remedy=USE_RELEASED)
+            raise unlike_release(f"{path} holds {len(sets)} sets of {len(names)} categories, "
+                                 f"{', '.join(names[:5])} …",
+                                 f"{MIN_SETS} sets or more, in which each of the {len(index)} "
+                                 "folders of stimuli/ is once")
         folds = []
         for rest, test in leave_one_out([np.sort([index[name] for name in part]) for part in sets]):
             one, other = join(rest[::2]), join(rest[1::2])

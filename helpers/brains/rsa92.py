@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import squareform
 
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.brains.mat_files import read_mat
 from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
@@ -95,8 +95,8 @@ def read_rsa92(root: Path) -> MeasuredRdms:
     single = {str(one.name): _condensed(one.RDM, root / "92_brainRDMs.mat")
               for one in np.ravel(read_mat(root / "92_brainRDMs.mat", "RDMs"))}
     if len(images) != N_IMAGES or not str(monkey.name).startswith("mIT"):
-        raise LabError(f"{main} holds {len(images)} images, and first the RDM {monkey.name}",
-                       expected=f"{N_IMAGES} images, mIT_674neurons", remedy=USE_RELEASED)
+        raise unlike_release(f"{main} holds {len(images)} images, and first the RDM {monkey.name}",
+                             f"{N_IMAGES} images, mIT_674neurons")
     return MeasuredRdms(ImageStack(np.stack([one.image for one in images])),
                         {"human IT": np.mean(list(single.values()), axis=0),
                          "monkey IT": _condensed(monkey.RDM, main)}, single)
@@ -110,7 +110,6 @@ def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
     flat = squareform(values, checks=False) if square else values
     if not fits or not np.isfinite(flat).all() or (
             square and not np.allclose(flat, squareform(values.T, checks=False), atol=1e-6)):
-        raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN, or not symmetric",
-                       expected=f"the dissimilarities of {N_IMAGES} images",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{where}: an RDM of {values.shape}, or with NaN, or not symmetric",
+                             f"the dissimilarities of {N_IMAGES} images")
     return flat

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.text import TextTable, read_table
@@ -46,9 +46,8 @@ def read_presentations(path: Path) -> pd.DataFrame:
     columns = [f"{name}_rep{k}" for name in present or ["subject1"] for k in range(N_REPEATS)]
     lacking = [name for name in columns if name not in table.columns]
     if lacking:
-        raise LabError(f"{path} has no column {lacking[0]!r}",
-                       expected=", ".join(["cocoId", "nsdId", "shared1000", *columns]),
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{path} has no column {lacking[0]!r}",
+                             ", ".join(["cocoId", "nsdId", "shared1000", *columns]))
     # An empty cell means the same as 0 there: not shown.
     info = pd.DataFrame({**table.columns, "shared1000": table.booleans("shared1000"),
                          **{name: table.integers(name) for name in ("cocoId", "nsdId")},
@@ -68,10 +67,9 @@ def _check_trials(table: TextTable, trials: pd.DataFrame) -> None:
     wrong = (values < 0) | (values > 0) & pd.Series(values).duplicated().to_numpy()
     if wrong.any():
         row, column = divmod(int(np.flatnonzero(wrong)[0]), trials.shape[1])
-        raise LabError(f"{table.path}, line {table.lines[row]}: {trials.columns[column]} is "
-                       f"{trials.iat[row, column]}, negative or the trial of another image",
-                       expected="trials from 1, one image each; 0: not shown",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{table.path}, line {table.lines[row]}: {trials.columns[column]} is "
+                             f"{trials.iat[row, column]}, negative or the trial of another image",
+                             "trials from 1, one image each; 0: not shown")
 
 
 def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[np.int64]:

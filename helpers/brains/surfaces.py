@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import PUT_AGAIN, USE_RELEASED, load_array, readable, whole_numbers
+from helpers.brains.files import PUT_AGAIN, load_array, readable, unlike_release, whole_numbers
 from helpers.brains.nsd import NSD
 from helpers.core.errors import LabError
 
@@ -80,7 +80,7 @@ def _opened(path: Path, mask: Path | None) -> Surface | None:
     if mask is not None:
         inside = whole_numbers(load_array(mask, WHAT, "iufb", remedy=""), mask, least=0, most=1)
         if inside.shape != (len(points),):
-            raise LabError(f"{mask} has the shape {inside.shape}, and {path.name} {len(points)} "
-                           "points", expected=WHAT, remedy=USE_RELEASED)
+            raise unlike_release(f"{mask} has the shape {inside.shape}, and {path.name} "
+                                 f"{len(points)} points", WHAT)
         place = np.flatnonzero(inside)
     return Surface(np.asarray(points, np.float64), np.asarray(faces, np.int64), place)

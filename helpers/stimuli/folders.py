@@ -33,21 +33,18 @@ OTHER_SUFFIXES = (".gif", ".apng", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".
 
 def subfolders(root: Path) -> dict[str, Path]:
     """Return the folders in a folder, by their names as lists have them; strays are left out."""
-    if root.is_file():
-        raise LabError(f"{root} is a file", expected="the folder of an image set",
-                       remedy="correct the key 'path' in the profile; for a CSV file that lists "
-                       "images, write layout = \"table\"")
     if not root.is_dir():
-        raise LabError(f"no folder {root}", expected="an image set there",
-                       remedy="check the data directory (LAB_DATA) and the profile's path")
+        raise LabError(f"{root} is a file" if root.is_file() else f"no folder {root}",
+                       expected="the folder of an image set",
+                       remedy="correct the key 'path' in the profile, or the data directory "
+                       "(LAB_DATA); for a CSV file that lists images, write layout = \"table\"")
     found: dict[str, Path] = {}
     for path in sorted(root.iterdir()):
         if path.is_dir() and not is_stray(path.name):
             check_name(path.name, root, "a folder")
             if found.setdefault(normalise_name(path.name), path) is not path:
-                raise LabError(
-                    f"two folders {normalise_name(path.name)!r} in {root}, which differ in "
-                               "blanks or in how accents are written",
+                raise LabError(f"two folders {normalise_name(path.name)!r} in {root}, which "
+                               "differ in blanks or in how accents are written",
                                expected="one folder per class",
                                remedy="put their images into one of them")
     return dict(sorted(found.items()))
