@@ -6,7 +6,7 @@ another length than the other files, or with a value that is no number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from helpers.brains.files import load_array, whole_numbers
 from helpers.brains.rois import OWN_FAMILIES, PUBLISHED, Roi
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError, one_of
-from helpers.core.text import TextTable, check_name, normalise_name, read_table
+from helpers.core.text import check_name, normalise_name, read_table
 from helpers.stimuli.image_sets import DOMAINS
 
 MAX_BYTES = 2**26
@@ -124,23 +124,6 @@ def read_ncsnr(path: Path, n_voxels: int) -> NDArray[np.float32]:
 # ---- regions -------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
-class Regions:
-    """Which voxels belong to which region.
-
-    Attributes
-    ----------
-    members : dict, ROI -> bool, shape (n_voxels,)
-    hemisphere : array of str, shape (n_voxels,)
-    own : tuple of Roi
-        Regions that are not published ones, as declared.
-    """
-
-    members: dict[str, NDArray[np.bool_]]
-    hemisphere: NDArray[np.str_]
-    own: tuple[Roi, ...]
-
-
-@dataclass(frozen=True)
 class Participant:
     """What is kept in memory of a participant's files, all but the responses.
 
@@ -151,7 +134,10 @@ class Participant:
         Image of each row of the responses.
     shown : array, bool, shape (n_rows, n_repeats)
     measured : array, bool, shape (n_voxels,)
-    regions : Regions
+    members : dict, ROI -> bool, shape (n_voxels,)
+    hemisphere : array of str, shape (n_voxels,)
+    own_rois : tuple of Roi
+        Regions that are not published ones, as declared.
     ncsnr : array, float32, shape (n_voxels,)
     """
 
@@ -159,7 +145,9 @@ class Participant:
     seen: NDArray[np.int64]
     shown: NDArray[np.bool_]
     measured: NDArray[np.bool_]
-    regions: Regions
+    members: dict[str, NDArray[np.bool_]]
+    hemisphere: NDArray[np.str_]
+    own_rois: tuple[Roi, ...]
     ncsnr: NDArray[np.float32]
 
 
@@ -174,22 +162,28 @@ def read_participant(folder: Path, images: Sequence[str]) -> Participant:
     """
     seen = read_seen_images(folder, images)
     values = open_responses(folder / RESPONSES, len(seen))
-    regions = read_regions(folder, values.shape[2])
+    members, hemisphere, own_rois = read_regions(folder, values.shape[2])
     ncsnr = read_ncsnr(folder / "ncsnr.npy", values.shape[2])
     shown, measured = check_responses(values, folder / RESPONSES)
-    for name, mask in regions.members.items():
+    for name, mask in members.items():
         if not (mask & measured).any():
             raise LabError(f"{folder}: the region {name} has no voxel with a response",
                            expected="a voxel or more in every region that is named",
                            remedy=f"remove {name} from the regions, or correct its voxels")
-    return Participant(folder, seen, shown, measured, regions, ncsnr)
+    return Participant(folder, seen, shown, measured, members, hemisphere, own_rois, ncsnr)
 
 
-def read_regions(folder: Path, n_voxels: int) -> Regions:
+def read_regions(folder: Path, n_voxels: int) -> tuple[
+        dict[str, NDArray[np.bool_]], NDArray[np.str_], tuple[Roi, ...]]:
     """Read ``rois.csv`` (a line for each voxel of a region) or ``rois.npy`` (a name a voxel).
 
     ``rois.csv`` has the columns voxel (from 0) and roi and may have hemisphere (lh, rh), and, of
     regions that are not published ones, group (early, higher, other) and domain.
+
+    Returns
+    -------
+    members, hemisphere, own_rois
+        As a `Participant` has them.
 
     Raises
     ------
@@ -201,15 +195,18 @@ def read_regions(folder: Path, n_voxels: int) -> Regions:
     if path is None:
         raise LabError(f"{folder} has neither rois.csv nor rois.npy", expected="one of them",
                        remedy="write rois.csv with the columns voxel,roi, voxels counted from 0")
-    if path.suffix == ".csv":
-        return _regions_from_table(read_table(
-            path, ("voxel", "roi"), optional_columns=("hemisphere", "group", "domain"),
-            what="voxels and their regions"), n_voxels)
-    values = load_array(path, "a name for each voxel, as text, empty where it is in no region", "U",
-                        n=n_voxels)
-    names = np.array([normalise_name(str(name)) for name in values])
-    members = {name: names == name for name in dict.fromkeys(names.tolist()) if name}
-    return Regions(members, np.full(n_voxels, "both"), _declared(members, {}, path))
+    rows = (_rows_of_table if path.suffix == ".csv" else _rows_of_array)(path, n_voxels)
+    if rows.empty:
+        raise LabError(f"{path} names no region", expected="a name for some voxels",
+                       remedy="name a region; one for all voxels is enough")
+    hemisphere = np.full(n_voxels, "both")
+    hemisphere[rows["voxel"]] = rows["hemisphere"]
+    members, own = {}, []
+    for name, lines in rows.groupby("roi", sort=False):
+        members[name] = np.isin(np.arange(n_voxels), lines["voxel"])
+        if name not in PUBLISHED:
+            own.append(_own_roi(name, *lines.iloc[0][["group", "domain"]], path))
+    return members, hemisphere, tuple(own)
 
 
 def one_file(folder: Path, names: Sequence[str]) -> Path | None:
@@ -221,7 +218,18 @@ def one_file(folder: Path, names: Sequence[str]) -> Path | None:
     return there[0] if there else None
 
 
-def _regions_from_table(table: TextTable, n_voxels: int) -> Regions:
+def _rows_of_array(path: Path, n_voxels: int) -> pd.DataFrame:
+    """Return the rows that a table of the same regions has: ``rois.npy`` says no more of them."""
+    names = load_array(path, "a name for each voxel, as text, empty where it is in no region", "U",
+                       n=n_voxels)
+    rows = pd.DataFrame({"voxel": range(n_voxels), "roi": [normalise_name(str(n)) for n in names],
+                         "hemisphere": "both", "group": "", "domain": ""})
+    return rows[rows["roi"] != ""]
+
+
+def _rows_of_table(path: Path, n_voxels: int) -> pd.DataFrame:
+    table = read_table(path, ("voxel", "roi"), optional_columns=("hemisphere", "group", "domain"),
+                       what="voxels and their regions")
     rows = pd.DataFrame({"voxel": table.integers("voxel"),
                          "roi": [normalise_name(name) for name in table.columns["roi"]],
                          **{name: table.columns.get(name, "")
@@ -243,14 +251,9 @@ def _regions_from_table(table: TextTable, n_voxels: int) -> Regions:
              "one group and one domain for all voxels of a region", "correct one of the lines")):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
-            raise LabError(f"{table.path}, line {table.lines[row]}: "
-                           + seen.format(**rows.iloc[row]), expected=expected, remedy=remedy)
-    hemisphere = np.full(n_voxels, "both")
-    hemisphere[rows["voxel"]] = rows["hemisphere"]
-    by_region = rows.groupby("roi", sort=False)
-    members = {name: np.isin(np.arange(n_voxels), own["voxel"]) for name, own in by_region}
-    declared = by_region[["group", "domain"]].first().to_dict("index")
-    return Regions(members, hemisphere, _declared(members, declared, table.path))
+            raise LabError(f"{path}, line {table.lines[row]}: " + seen.format(**rows.iloc[row]),
+                           expected=expected, remedy=remedy)
+    return rows
 
 
 def _differs(rows: pd.DataFrame, key: str, columns: list[str]) -> NDArray[np.bool_]:
@@ -258,33 +261,20 @@ def _differs(rows: pd.DataFrame, key: str, columns: list[str]) -> NDArray[np.boo
     return (rows[columns] != rows.groupby(key)[columns].transform("first")).any(axis=1).to_numpy()
 
 
-def _declared(members: Mapping[str, NDArray[np.bool_]], declared: Mapping[str, Mapping[str, str]],
-              path: Path) -> tuple[Roi, ...]:
-    """Return the regions that are no published ones, of a declared group and domain.
-
-    A name that is a published region's in other letters is refused.
-    """
-    if not members:
-        raise LabError(f"{path} names no region", expected="a name for some voxels",
-                       remedy="name a region; one for all voxels is enough")
-    published, own = {name.casefold(): name for name in PUBLISHED}, []
-    for name in sorted(members.keys() - PUBLISHED, key=list(members).index):
-        check_name(name, path, "a region", of_file=True)
-        if name.casefold() in published:
-            raise LabError(f"{path}: the region {name!r}",
-                           expected=f"{published[name.casefold()]!r}, or another name",
-                           remedy="write the published region's name in its letters; rename a "
-                           "region that is another one")
-        group = declared.get(name, {}).get("group") or "other"
-        domain = declared.get(name, {}).get("domain", "")
-        for what, value, choices in (("group", group, tuple(OWN_FAMILIES)),
-                                     ("domain", domain, ("", *DOMAINS))):
-            if value not in choices:
-                raise LabError(f"{path}: the {what} {value!r} of {name}",
-                               expected=one_of(filter(None, choices)) + ", or nothing",
-                               remedy=suggest(value, choices) or "correct it")
-        own.append(Roi(name, OWN_FAMILIES[group], 0, domain))
-    return tuple(own)
+def _own_roi(name: str, group: str, domain: str, path: Path) -> Roi:
+    """Return a region that is no published one, refusing a published name in other letters."""
+    check_name(name, path, "a region", of_file=True)
+    published = {known.casefold(): known for known in PUBLISHED}.get(name.casefold())
+    if published:
+        raise LabError(f"{path}: the region {name!r}", expected=f"{published!r}, or another name",
+                       remedy="write the published region's name in its letters; rename a region "
+                       "that is another one")
+    for what, value, choices in (("group", group, OWN_FAMILIES), ("domain", domain, DOMAINS)):
+        if value and value not in choices:
+            raise LabError(f"{path}: the {what} {value!r} of {name}",
+                           expected=one_of(choices) + ", or nothing",
+                           remedy=suggest(value, choices) or "correct it")
+    return Roi(name, OWN_FAMILIES[group or "other"], 0, domain)
 
 
 # ---- lists of images -----------------------------------------------------------------------------

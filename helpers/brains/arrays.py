@@ -84,7 +84,7 @@ class Arrays(Cohort):
         """Make own regions known; of one name, the first participant's declaration counts."""
         declared: dict[str, Any] = {}
         for subject, participant in self._participants.items():
-            for region in participant.regions.own:
+            for region in participant.own_rois:
                 if declared.setdefault(region.name, region) != region:
                     raise LabError(f"{subject}: {region.name} has another group or domain than for "
                                    "another participant", expected="one of each for a region",
@@ -110,13 +110,13 @@ class Arrays(Cohort):
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return a participant's regions: the published ones first, then own ones."""
-        return sort_rois(self._participant(subject).regions.members)
+        return sort_rois(self._participant(subject).members)
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read a participant's responses to the images that were shown."""
         chosen, own = self.chosen(subject, rois), self._participant(subject)
         return self._read(subject, chosen, in_any(
-            (own.regions.members[name] for name in chosen), len(own.measured)))
+            (own.members[name] for name in chosen), len(own.measured)))
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read all voxels, those of no region as well, above a bound of ncsnr."""
@@ -133,8 +133,8 @@ class Arrays(Cohort):
         first = np.argsort(~own.shown[rows], axis=1, kind="stable")[:, :n_repeats]
         voxels = np.flatnonzero(kept)
         betas = np.asarray(values[..., voxels], np.float32)[rows[:, None], first]
-        found = Responses(subject, own.seen[rows], betas, own.regions.hemisphere[voxels],
-                          voxels, {name: own.regions.members[name][voxels] for name in rois},
+        found = Responses(subject, own.seen[rows], betas, own.hemisphere[voxels],
+                          voxels, {name: own.members[name][voxels] for name in rois},
                           own.ncsnr[voxels])
         return found.select(own.measured[voxels], "NaN")
 
