@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort, Fold, Responses, select_subjects
 from helpers.brains.files import Files, UnexpectedFile, readable, unlike_release, whole_numbers
 from helpers.brains.mat_files import read_mat
+from helpers.brains.nsd_files import list_subjects
 from helpers.brains.rois import GLASSER
 from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
@@ -62,11 +63,10 @@ class NOD(Cohort):
             raise LabError(f"per_run = {per_run!r}", expected="'vertex' or 'scalar'",
                            remedy="choose one of these")
         self.root, self.n_best, self.per_run = root, n_best, per_run
-        found = [path.parent for path in root.glob("derivatives/ciftify/[sS][uU][bB]*/results")]
-        present = select_by_pattern(found, re.compile(r"sub-\d\d"), "the participant", "sub-01")
+        present = list_subjects(root / "derivatives/ciftify", "results", pattern=r"sub-\d\d",
+                                example="sub-01")
         self.subjects = select_subjects(
-            subjects, (path.name for path in present), root,
-            files="derivatives/ciftify/sub-01/results/ses-imagenet01_task-imagenet_run-1 …",
+            subjects, present, root, files="derivatives/ciftify/sub-01/results and others",
             remedy="see [nod] in helpers/datasets/sources.toml")
         self._runs = {name: self._list_runs(name, n_sessions) for name in self.subjects}
         self._shown = {name: [_images(run) for run in runs]

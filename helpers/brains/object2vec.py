@@ -9,23 +9,20 @@ used: the 1,875 numbers of ``fmri/subj001`` do not match its 1,870 voxels.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import unlike_release, whole_numbers
 from helpers.brains.mat_files import read_mat
+from helpers.brains.nsd_files import list_subjects
 from helpers.brains.rois import checked, sort_rois
 from helpers.brains.splits import join, leave_one_out
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
-from helpers.core.errors import LabError
-from helpers.core.stray_files import select_by_pattern
 from helpers.core.text import normalise_name
 from helpers.stimuli.image_sets import image_folder
 
@@ -50,11 +47,9 @@ class Object2Vec(Cohort):
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         found = {}
         for folder, end in (("fmri_ppa_loc", "(_old)?"), ("fmri", "")):
-            there = [path.parent for path in (root / folder).glob("[sS][uU][bB]*/roistack.mat")]
-            for path in select_by_pattern(there, re.compile(rf"subj\d{{3}}{end}"),
-                                          "the participant",
-                                          "subj001"):
-                found[path.name.removesuffix("_old")] = path
+            for name in list_subjects(root / folder, "roistack.mat",
+                                      pattern=rf"subj\d{{3}}{end}", example="subj001"):
+                found[name.removesuffix("_old")] = root / folder / name
         self.subjects = select_subjects(
             subjects, sorted(found), root, files="fmri/subj001/roistack.mat and sets.mat",
             remedy="see [object2vec] in helpers/datasets/sources.toml")
@@ -83,26 +78,19 @@ class Object2Vec(Cohort):
         names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
         index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", least=1,
                               most=len(names))  # MATLAB counts from 1
-        order = self._order(path, [normalise_name(str(name)) for name in stack.conds])
-        if betas.shape != (len(order), len(index)):
-            raise unlike_release(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
-                                 f"{len(order)} categories x as many voxels as labels")
-        chosen = [roi for roi in checked(rois) if roi in names]
-        members = {roi: index == names.index(roi) + 1 for roi in chosen}
+        stored = [normalise_name(str(name)) for name in stack.conds]
+        strange = sorted(set(stored) ^ set(self.categories))
+        if strange or betas.shape != (len(self.categories), len(index)):
+            raise unlike_release(
+                f"{path}: betas of shape {betas.shape}, {len(index)} labels"
+                + f"; it and the images differ in categories: {strange[:3]}" * bool(strange),
+                f"the {len(self.categories)} folders of stimuli/ x as many voxels as labels")
+        order = [stored.index(name) for name in self.categories]
+        members = {roi: index == names.index(roi) + 1 for roi in checked(rois) if roi in names}
         found = Responses(subject, np.arange(len(order)), betas[order][:, None].astype(np.float32),
                           np.full(len(index), "both"), np.arange(len(index)), members,
                           np.full(len(index), np.nan, np.float32))
         return found.select(in_any(members.values(), len(index))).finite("NaN")
-
-    def _order(self, path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return where each category of the images stands in a file."""
-        if sorted(names) != sorted(self.categories):
-            strange = sorted(set(names) ^ set(self.categories))
-            raise LabError(f"{path} and the images differ in categories: {strange[:3]}",
-                           expected=f"the {len(self.categories)} folders of stimuli/",
-                           remedy="use images and responses of the same release")
-        place = {name: i for i, name in enumerate(names)}
-        return np.array([place[name] for name in self.categories])
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Return the published sets, each the test once; choices by the same rule within the rest.
