@@ -188,9 +188,9 @@ def select_subjects(wanted: Sequence[str], present: Iterable[str], root: Path, *
     return tuple(wanted) or present
 
 
-def in_any(masks: Iterable[NDArray[np.bool_]], n: int) -> NDArray[np.bool_]:
-    """Tell which of ``n`` vertices are in at least one of some ROIs."""
-    return np.any([np.zeros(n, bool), *masks], axis=0)
+def in_any(masks: Iterable[NDArray[np.bool_]], shape: int | tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which vertices are in at least one of some ROIs, whose masks have a shape."""
+    return np.any([np.zeros(shape, bool), *masks], axis=0)
 
 
 class Cohort(ABC):

@@ -6,11 +6,12 @@ Session by session, betas are z-scored and scattered into images x repeats x ver
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import read_volume, unlike_release
@@ -48,30 +49,6 @@ Masks = Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """ROI -> vertices in the left and in the right hemisphere."""
 
 __all__ = ["BETAS", "FAMILIES_NSD", "HEMISPHERES", "NSD"]
-
-
-@dataclass(frozen=True)
-class HemisphereVertices:
-    """The chosen vertices of one hemisphere, or of the volume.
-
-    Attributes
-    ----------
-    name : str
-        ``lh``, ``rh``; empty for the volume.
-    n_vertices : int
-        Of the file of betas.
-    vertex : array, int64, shape (n_chosen,)
-    hemisphere : array of str, shape (n_chosen,)
-    members : dict, ROI -> bool, shape (n_chosen,)
-    ncsnr : array, float32, shape (n_chosen,)
-    """
-
-    name: str
-    n_vertices: int
-    vertex: NDArray[np.int64]
-    hemisphere: NDArray[np.str_]
-    members: Mapping[str, NDArray[np.bool_]]
-    ncsnr: NDArray[np.float32]
 
 
 class NSD(Cohort):
@@ -172,60 +149,64 @@ class NSD(Cohort):
     def _read(self, subject: str, masks: Masks, min_ncsnr: float | None, *,
               scaled: bool = True) -> Responses:
         """Read vertices in one of some masks; or, inside and outside, all above a bound."""
-        parts = [self._part(subject, part, masks, min_ncsnr) for part in self.space.parts]
+        ncsnr = self._matching_ncsnr(subject, masks)
+        sides = {name: self._by_side(pair) for name, pair in masks.items()}
+        lengths = [len(values) for values in ncsnr.values()]
+        if min_ncsnr is None:
+            wanted = in_any(sides.values(), (2, sum(lengths)))
+        else:
+            above = [values > min_ncsnr for values in ncsnr.values()]
+            wanted = self._by_side(above * (2 // len(above)))  # a volume's voxels have no side
+        kept = wanted.any(0)
+        left, right = wanted[:, kept]
         shown = presentations(self.info, subject, self.n_sessions[subject])
         conditions = np.flatnonzero((shown >= 0).any(1))
-        total = sum(len(part.vertex) for part in parts)
-        betas = np.full((len(conditions), N_REPEATS, total), np.nan, np.float32)
-        good, start = np.ones(total, bool), 0
-        for part in parts:
-            here = slice(start, start + len(part.vertex))
-            self._fill(betas[..., here], good[here], subject, part, shown[conditions], scaled)
+        betas = np.full((len(conditions), N_REPEATS, len(left)), np.nan, np.float32)
+        good, vertices, start = np.ones(len(left), bool), [], 0
+        for part, inside in zip(ncsnr, np.split(kept, np.cumsum(lengths)[:-1])):
+            vertices.append(np.flatnonzero(inside))
+            here = slice(start, start + len(vertices[-1]))
+            self._fill(betas[..., here], good[here], self._place(subject), part, inside,
+                       shown[conditions], scaled)
             start = here.stop
-        join = lambda arrays: np.concatenate(list(arrays))  # noqa: E731
         found = Responses(
-            subject, conditions, betas, join(part.hemisphere for part in parts),
-            join(part.vertex for part in parts),
-            {name: join(part.members[name] for part in parts) for name in masks},
-            join(part.ncsnr for part in parts))
+            subject, conditions, betas,
+            np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
+            np.concatenate(vertices), {name: pair.any(0)[kept] for name, pair in sides.items()},
+            np.concatenate([*ncsnr.values()])[kept])
         found = found if good.all() else found.select(good, "constant or NaN")
         if scaled:
             check_released_ncsnr(found.betas, found.ncsnr, subject)
         return found
 
-    def _part(self, subject: str, name: str, masks: Masks,
-              min_ncsnr: float | None) -> HemisphereVertices:
-        """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
-        place, sides = self._place(subject), [
-            i for i, hemisphere in enumerate(HEMISPHERES) if name in ("", hemisphere)]
-        ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
-        with open_session(place.session(name, 1)) as stored:
-            n = stored.n_vertices
-        lengths = {f"ncsnr ({place.ncsnr(name)})": len(ncsnr)} | {
-            f"labels of {region}": len(pair[i]) for region, pair in masks.items() for i in sides}
-        for what, length in lengths.items():
-            if length != n:
-                raise LabError(f"{subject} {name}: {what} for {length} vertices, betas of {n}",
-                               expected="the same vertices in all files",
-                               remedy="use files of the same participant and space")
-        wanted = np.zeros((2, n), bool)
-        for i in sides:
-            wanted[i] = (in_any((pair[i] for pair in masks.values()), n) if min_ncsnr is None
-                         else ncsnr > min_ncsnr)
-        vertex = np.flatnonzero(wanted.any(0))
-        left, right = wanted[:, vertex]
-        return HemisphereVertices(
-            name, n, vertex, np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
-            {region: np.any([pair[i][vertex] for i in sides], axis=0)
-             for region, pair in masks.items()}, ncsnr[vertex])
+    def _by_side(self, pair: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Return two rows, left and right, over the vertices of all files of a session."""
+        return block_diag(*pair) if len(self.space.parts) == 2 else np.stack(pair)
 
-    def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str,
-              part: HemisphereVertices, shown: NDArray[np.int64], scaled: bool) -> None:
+    def _matching_ncsnr(self, subject: str, masks: Masks) -> dict[str, NDArray[np.float32]]:
+        """Read the ncsnr of each hemisphere (or the volume), checking that all files match."""
+        place, found = self._place(subject), {}
+        for part in self.space.parts:
+            found[part] = np.ravel(read_volume(place.ncsnr(part))).astype(np.float32)
+            with open_session(place.session(part, 1)) as stored:
+                n = stored.n_vertices
+            lengths = {f"ncsnr ({place.ncsnr(part)})": len(found[part])} | {
+                f"labels of {region}": len(side) for region, pair in masks.items()
+                for hemisphere, side in zip(HEMISPHERES, pair) if part in ("", hemisphere)}
+            for what, length in lengths.items():
+                if length != n:
+                    raise LabError(f"{subject} {part}: {what} for {length} vertices, betas of {n}",
+                                   expected="the same vertices in all files",
+                                   remedy="use files of the same participant and space")
+        return found
+
+    def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], place: NSDFiles,
+              part: str, inside: NDArray[np.bool_], shown: NDArray[np.int64],
+              scaled: bool) -> None:
         """Scatter all sessions into images x repeats x vertices; mark what is constant or NaN."""
-        place = self._place(subject)
-        for session in range(self.n_sessions[subject]):
-            values = read_session(place.session(part.name, session + 1), part.vertex,
-                                  n_vertices=part.n_vertices, scaled=scaled)
+        for session in range(self.n_sessions[place.subject]):
+            values = read_session(place.session(part, session + 1), np.flatnonzero(inside),
+                                  n_vertices=len(inside), scaled=scaled)
             image, repeat = np.nonzero(shown // TRIALS == session)
             betas[image, repeat] = values[shown[image, repeat] - session * TRIALS]
             good &= np.isfinite(values).all(0)
