@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,31 +92,30 @@ class Algonauts(Cohort):
             subjects, present, root, files="subj01/training_split and others",
             remedy="see [algonauts2023] in helpers/datasets/sources.toml")
         require_label_sets({name: roi_families(root, name) for name in self.subjects}, root)
-        self._files = {name: self._images(name) for name in self.subjects}
-        image = {_number(path): path for files in reversed(self._files.values()) for path in files}
+        self._images = {name: self._list_images(name) for name in self.subjects}
+        image = ChainMap(*self._images.values())  # the first participant's, where several have it
         self.nsd_ids = np.array(sorted(image))
         self.stimuli = Files([image[number] for number in self.nsd_ids])
         self.condition_of = np.arange(len(self.stimuli))
 
-    def _images(self, subject: str) -> list[Path]:
-        folder = self.root / subject / "training_split/training_images"
-        files = select_by_pattern(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE)
-        if not files:
-            raise LabError(f"no images of {subject} in {folder}", expected=f"{EXAMPLE} …",
-                           remedy=PUT_THERE)
-        first: dict[int, Path] = {}
-        for path in files:
-            if first.setdefault(_number(path), path) is not path:
-                raise LabError(f"two training images of one NSD number in {folder}: "
-                               f"{first[_number(path)].name}, {path.name}",
+    def _list_images(self, subject: str) -> dict[int, Path]:
+        """Return NSD number -> training image, in the order of the responses."""
+        folder, found = self.root / subject / "training_split/training_images", {}
+        for path in select_by_pattern(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE):
+            first = found.setdefault(int(IMAGE.fullmatch(path.name)[1]), path)
+            if first is not path:
+                raise LabError(f"two training images of one NSD number in {folder}: {first.name}, "
+                               f"{path.name}",
                                expected="each image once, in the order of the responses",
                                remedy="move the one that does not belong to the release elsewhere")
-        return files
+        if not found:
+            raise LabError(f"no images of {subject} in {folder}", expected=f"{EXAMPLE} …",
+                           remedy=PUT_THERE)
+        return found
 
     def _conditions(self, subject: str) -> NDArray[np.int64]:
         """Return the condition of each row of the files."""
-        numbers = [_number(path) for path in self._files[self.opened(subject)]]
-        return np.searchsorted(self.nsd_ids, numbers)
+        return np.searchsorted(self.nsd_ids, list(self._images[self.opened(subject)]))
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions with at least one vertex."""
@@ -144,7 +144,7 @@ class Algonauts(Cohort):
 
     def _values(self, subject: str, side: str, n_labels: int) -> NDArray[np.float32]:
         """Map a hemisphere's responses into memory, checking that they match the other files."""
-        path, n_images = self._fmri(subject, side), len(self._files[subject])
+        path, n_images = self._fmri(subject, side), len(self._images[subject])
         values = load_array(path, "float32, images x vertices", "fiu", remedy="")
         if values.shape != (n_images, n_labels):
             raise LabError(f"{path} is {values.shape}; there are {n_images} images and labels "
@@ -164,8 +164,5 @@ class Algonauts(Cohort):
         """
         files = files_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
                               *sorted((self.root / subject / "roi_masks").glob("*.npy"))])
-        return text_digest(" ".join([files, *(path.name for path in self._files[subject])]))
-
-
-def _number(path: Path) -> int:
-    return int(IMAGE.fullmatch(path.name)[1])
+        names = (path.name for path in self._images[subject].values())
+        return text_digest(" ".join([files, *names]))

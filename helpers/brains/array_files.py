@@ -308,7 +308,7 @@ def _places(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
     if values.dtype.kind == "b" and len(values) == len(names):
         return np.flatnonzero(values)
     if values.dtype.kind != "U":
-        return whole_numbers(values, path, least=0, most=len(names) - 1)
+        return whole_numbers(values, path, minimum=0, maximum=len(names) - 1)
     found = pd.Index(names).get_indexer(values)
     if (found < 0).any():
         name = str(values[found < 0][0])

@@ -176,32 +176,28 @@ def list_stimuli(root: Path) -> tuple[str, ...]:
         If there is none, one is named twice, or one is missing.
     """
     table, folder = root / "images.csv", root / STIMULI
-    if table.is_file():
-        return _listed(root, table)
-    inner = {} if not folder.is_dir() else subfolders(folder)
-    in_folders = [f"{STIMULI}/{part.name}/{name}" for part in inner.values()
-                  for name in list_images(part)]
-    mixed = bool(in_folders) and count_images(folder) > 0
-    names = in_folders or [f"{STIMULI}/{name}" for name in list_images(folder)]
+    mixed, names = False, _listed(root, table) if table.is_file() else []
+    if not table.is_file():
+        inner = subfolders(folder) if folder.is_dir() else {}
+        in_folders = [f"{STIMULI}/{part.name}/{name}" for part in inner.values()
+                      for name in list_images(part)]
+        mixed = bool(in_folders) and count_images(folder) > 0
+        names = in_folders or [f"{STIMULI}/{name}" for name in list_images(folder)]
     if mixed or not names:
-        raise LabError(f"{folder} has {'images both beside and in folders' if mixed else 'none'}",
+        raise LabError(f"{root} has {'images both beside and in folders' if mixed else 'no image'}",
                        expected=f"images.csv, or images in {STIMULI}/ or in folders there",
                        remedy="list the images in images.csv (a column image), in the order of the "
                        "responses")
     return tuple(names)
 
 
-def _listed(root: Path, table: Path) -> tuple[str, ...]:
+def _listed(root: Path, table: Path) -> list[str]:
     content = read_table(table, ("image",), what="the images, in the order of the responses")
-    found: dict[str, int] = {}
+    names: dict[str, int] = {}
     for line, name in zip(content.lines, content.columns["image"]):
-        if name in found or not (root / name).is_file():
+        if names.setdefault(name, line) != line or not (root / name).is_file():
             raise LabError(f"{table}, line {line}: the image {name!r} "
-                           + ("is named twice" if name in found else "is not there"),
+                           + ("is not there" if names[name] == line else "is named twice"),
                            expected=f"paths from {root}, each image once",
                            remedy="correct the line, or put the image there")
-        found[name] = line
-    if not found:
-        raise LabError(f"{table} lists no image", expected="a line for each image",
-                       remedy="add the images, in the order of the responses")
-    return tuple(found)
+    return list(names)

@@ -105,9 +105,9 @@ def _objects(content: dict[str, Any], place: dict[int, int],
 def _crop(row: int, text: str) -> tuple[float, ...]:
     """Read four fractions of an image, as NSD's table writes them."""
     crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
-    if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
+    if len(crop) != 4 or not all(0 <= fraction < 1 for fraction in crop):
         raise unlike_release(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
-                             "four shares from 0 to 1: top, bottom, left, right")
+                             "four fractions from 0 to 1: top, bottom, left, right")
     return crop
 
 

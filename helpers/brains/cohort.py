@@ -122,18 +122,18 @@ class Responses:
         found = self.select(self.members[roi])
         return found if min_ncsnr is None else found.above(min_ncsnr)
 
-    def repeated(self, conditions: NDArray[np.int64], least: int) -> NDArray[np.float32]:
-        """Return the first repeats of some conditions, (n_conditions, least, n_vertices).
+    def repeated(self, conditions: NDArray[np.int64], n_repeats: int) -> NDArray[np.float32]:
+        """Return the first repeats of some conditions, (n_conditions, n_repeats, n_vertices).
 
         Raises
         ------
         LabError
-            If a condition was not shown, or was shown fewer than ``least`` times.
+            If a condition was not shown, or was shown fewer than ``n_repeats`` times.
         """
-        betas = self.betas[self.rows(conditions), :least]
-        if betas.shape[1] < least or np.isnan(betas[..., :1]).any():
-            raise LabError(f"{self.subject}: conditions with fewer than {least} repeats",
-                           expected=f"at least {least} repeats of each",
+        betas = self.betas[self.rows(conditions), :n_repeats]
+        if betas.shape[1] < n_repeats or np.isnan(betas[..., :1]).any():
+            raise LabError(f"{self.subject}: conditions with fewer than {n_repeats} repeats",
+                           expected=f"at least {n_repeats} repeats of each",
                            remedy="choose conditions that were repeated, or another noise ceiling")
         return betas
 
@@ -150,14 +150,12 @@ class Responses:
         LabError
             If the participant was not shown one of them.
         """
-        place = np.searchsorted(self.conditions, conditions)
-        place = np.minimum(place, len(self.conditions) - 1)
-        absent = self.conditions[place] != conditions
+        absent = ~np.isin(conditions, self.conditions)
         if absent.any():
             raise LabError(f"{self.subject} was not shown condition {conditions[absent][0]}",
                            expected="conditions among those of this participant",
                            remedy="use the cohort's own folds")
-        return place
+        return np.searchsorted(self.conditions, conditions)
 
 
 def select_subjects(wanted: Sequence[str], present: Iterable[str], root: Path, *, files: str,

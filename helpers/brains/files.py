@@ -148,8 +148,8 @@ def read_names(path: Path) -> dict[int, str]:
     return found
 
 
-def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
-                  most: float = np.inf) -> NDArray[np.int64]:
+def whole_numbers(values: NDArray, where: object, *, minimum: float = -np.inf,
+                  maximum: float = np.inf) -> NDArray[np.int64]:
     """Return labels or codes of a file as integers, refusing whatever a conversion would change.
 
     Parameters
@@ -157,7 +157,7 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
     values : array, any type and shape
     where : Path or str
         The file, for the error.
-    least, most : float
+    minimum, maximum : float
         Range that they must lie in.
 
     Returns
@@ -173,11 +173,11 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
     good = np.zeros(values.shape, bool)
     if values.dtype.kind in "iufb":
         with np.errstate(invalid="ignore"):
-            good = ((values >= least) & (values <= most) & (values == np.round(values))
+            good = ((values >= minimum) & (values <= maximum) & (values == np.round(values))
                     & (np.abs(values.astype(float)) <= MAX_WHOLE))
     if not good.all():
         place = np.unravel_index(np.flatnonzero(~good)[0], values.shape)
-        span = f" from {least:g} to {most:g}" if np.isfinite([least, most]).all() else ""
+        span = f" from {minimum:g} to {maximum:g}" if np.isfinite([minimum, maximum]).all() else ""
         raise unlike_release(f"{where}: the value {values[place]!s} at "
                              f"{', '.join(map(str, place))} (from 0; {int((~good).sum())} such)",
                              f"whole numbers{span}")

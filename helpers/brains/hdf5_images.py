@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from helpers.brains.files import PUT_AGAIN, readable, unlike_release
+from helpers.brains.files import readable, unlike_release
 from helpers.brains.hdf5_datasets import own_dataset
 from helpers.core.content_digests import file_state, files_digest
 from helpers.core.digest import text_digest
@@ -64,11 +64,8 @@ class HDF5Images(ImageSource):
         if not 0 <= index < len(self):
             raise LabError(f"image {index} of {self.path}", expected=f"0 to {len(self) - 1}",
                            remedy="use the indices of this cohort's image source")
-        try:
-            return Image.fromarray(open_hdf5(self.path)[self.name][index])
-        except (OSError, RuntimeError) as error:
-            raise LabError(f"{self.path}, image {index}: {error}", expected="a whole file",
-                           remedy=PUT_AGAIN) from error
+        return readable(self.path, lambda path: Image.fromarray(open_hdf5(path)[self.name][index]),
+                        f"an HDF5 file with image {index}")
 
 
 _OPEN_FILES: dict[Path, tuple[list[int], h5py.File]] = {}

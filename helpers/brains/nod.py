@@ -100,8 +100,8 @@ class NOD(Cohort):
         """Return V1 to V4, left and right, among the cortical vertices."""
         folder = self.root / "supportfiles"
         atlas = folder / "MMP_mpmLR32k.mat"
-        values = whole_numbers(np.ravel(read_mat(atlas, "glasser_MMP")), atlas, least=0,
-                               most=2 * N_LABELS)
+        values = whole_numbers(np.ravel(read_mat(atlas, "glasser_MMP")), atlas, minimum=0,
+                               maximum=2 * N_LABELS)
         if not (values > N_LABELS).any():
             raise unlike_release(f"{atlas}: labels up to {values.max(initial=0)}",
                                  f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right")
@@ -116,7 +116,7 @@ class NOD(Cohort):
                 for name, label in GLASSER.items()}
 
     def rois(self, subject: str) -> tuple[str, ...]:
-        """Return the early areas, which everyone has."""
+        """Return the early areas, which all participants have."""
         self.opened(subject)
         return tuple(name for name, sides in self._areas.items() if any(s.any() for s in sides))
 
@@ -172,13 +172,13 @@ class NOD(Cohort):
                            remedy=f"use betas and labels of one run, as they were published; look "
                            f"into {_label_file(run).name} for a line too many or too few")
         kept = values[:, columns].astype(np.float64)
-        mean, spread = kept.mean(0), kept.std(0)
+        mean, std = kept.mean(0), kept.std(0)
         if self.per_run == "scalar":  # of the cortex, without vertices that lack values
             cortex = values[:, :n][:, np.isfinite(values[:, :n]).all(0)]
-            mean, spread = cortex.mean(dtype=np.float64), cortex.std(dtype=np.float64)
+            mean, std = cortex.mean(dtype=np.float64), cortex.std(dtype=np.float64)
         constant = (kept == kept[:1]).all(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(constant, np.nan, (kept - mean) / spread).astype(np.float32)
+            return np.where(constant, np.nan, (kept - mean) / std).astype(np.float32)
 
     def _conditions(self, subject: str) -> NDArray[np.int64]:
         """Return the image of every trial, in the order of the runs."""

@@ -212,18 +212,18 @@ class NSD(Cohort):
             good &= np.isfinite(values).all(0)
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
-        """Fit on batch 0, choose on batch 1, test on what everyone saw three times (authors'
-        nsdorg.py).
+        """Fit on batch 0, choose on batch 1, test on what all participants saw three times
+        (authors' nsdorg.py).
 
         Of participants who are not opened, `n_sessions` counts, or the published number.
         """
         known = {**self._kept_sessions, **self.n_sessions}
-        everyone = {name: known.get(name, n) for name, n in SPECIAL515.items()
+        participants = {name: known.get(name, n) for name, n in SPECIAL515.items()
                     if f"subject{int(name[4:])}_rep0" in self.info}
-        test = shared_images(self.info, everyone)
+        test = shared_images(self.info, participants)
         if self.n_shared and len(test) != self.n_shared:
             raise LabError(f"{len(test)} images were seen {N_REPEATS} times by all "
-                           f"{len(everyone)} participants", expected=f"{self.n_shared}",
+                           f"{len(participants)} participants", expected=f"{self.n_shared}",
                            remedy="compare n_sessions in the profile with the published numbers "
                            "(paper.toml), fetch these sessions, or set n_shared to 0")
         fit, choose, *_ = batches(self.info, subject, self.n_sessions[self.opened(subject)],

@@ -76,8 +76,8 @@ class Object2Vec(Cohort):
         """Read the betas, categories in alphabetical order."""
         path, stack = self._folders[self.opened(subject)] / "roistack.mat", self._stack(subject)
         names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
-        index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", least=1,
-                              most=len(names))  # MATLAB counts from 1
+        index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", minimum=1,
+                              maximum=len(names))  # MATLAB counts from 1
         stored = [normalise_name(str(name)) for name in stack.conds]
         strange = sorted(set(stored) ^ set(self.categories))
         if strange or betas.shape != (len(self.categories), len(index)):

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-KINDS = "biufSU"
+PLAIN_TYPES = "biufSU"
 """NumPy's letters of plain types: booleans, numbers, texts."""
 
 
@@ -27,7 +27,7 @@ class _Dtype:
     """A type, by the letter and size that the file gives."""
 
     def __init__(self, code: str, *_: Any) -> None:
-        if not isinstance(code, str) or code[:1] not in f"{KINDS}O" or not (
+        if not isinstance(code, str) or code[:1] not in f"{PLAIN_TYPES}O" or not (
                 code[1:] == "" or code[1:].isdecimal()):
             raise NotPlain(f"it holds a type {code!r}")
         self.code, self.order = code, "="

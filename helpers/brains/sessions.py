@@ -90,9 +90,9 @@ def zscore(values: NDArray[np.float32]) -> None:
     for start in range(0, values.shape[1], BLOCK):
         block = values[:, start:start + BLOCK]
         block -= block.mean(0, dtype=np.float64).astype(np.float32)
-        spread = np.sqrt(np.einsum("ij,ij->j", block, block, dtype=np.float64) / len(block))
+        std = np.sqrt(np.einsum("ij,ij->j", block, block, dtype=np.float64) / len(block))
         with np.errstate(divide="ignore", invalid="ignore"):
-            block *= np.where(spread > 0, 1 / spread, np.nan).astype(np.float32)
+            block *= np.where(std > 0, 1 / std, np.nan).astype(np.float32)
 
 
 @dataclass(frozen=True)

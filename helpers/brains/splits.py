@@ -22,7 +22,7 @@ N_REPEATS = 3
 MAX_SUBJECTS = 99
 
 SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 40, 30), 1)}
-"""Completed sessions: 515 images were then seen three times by everyone."""
+"""Completed sessions: 515 images were then seen three times by all participants."""
 SHARED413 = {f"subj{i:02d}": n for i, n in enumerate((37, 37, 29, 27, 37, 29, 37, 27), 1)}
 """Sessions without the last three, once held back: the same rule then gives 413 images."""
 
