@@ -30,7 +30,8 @@ USE_RELEASED = ("the file is whole, but not the published one, or was changed: k
                 "and put the published one there (helpers/datasets/sources.toml says where to "
                 "fetch it)")
 
-SAVE_AGAIN = "save it in a .npy file: numpy.save(path, array), of plain numbers or text"
+SAVE_AGAIN = ("save it in a .npy file: numpy.save(path, array), of plain numbers or text (Python "
+              "objects would run when they are read)")
 
 MAX_VOXELS = 2**28
 """Values of a volume of labels or of a map; the finest published one has some ten million."""
@@ -43,10 +44,6 @@ def unlike_release(seen: str, expected: str) -> LabError:
 
 class UnexpectedFile(Exception):
     """A file that is whole, and is not what it should be."""
-
-
-REMEDIES = {PermissionError: "give yourself the right to read it",
-            UnexpectedFile: USE_RELEASED, NotPlain: USE_RELEASED}
 
 
 def readable(path: Path, read: Callable[[Path], Any], what: str, *, remedy: str = "") -> Any:
@@ -70,11 +67,13 @@ def readable(path: Path, read: Callable[[Path], Any], what: str, *, remedy: str 
     except LabError:
         raise
     except Exception as error:  # damaged bytes lead the libraries into any exception
-        advice = remedy or next((text for kind, text in REMEDIES.items()
-                                 if isinstance(error, kind)), PUT_AGAIN)
+        if isinstance(error, PermissionError):
+            remedy = "give yourself the right to read it"
+        elif not remedy:
+            remedy = USE_RELEASED if isinstance(error, UnexpectedFile | NotPlain) else PUT_AGAIN
         raise substitute_error(path, what) or LabError(
             f"{path} cannot be read: {error or type(error).__name__}", expected=what,
-            remedy=advice) from error
+            remedy=remedy) from error
 
 
 def load_array(path: Path, what: str, kinds: str, *, n: int | None = None,

@@ -47,8 +47,7 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
         table = "cohort"
     spec = laboratory.profile.table(table)
     cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,
-                         n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared,
-                         n_sessions=spec.n_sessions, per_run=spec.per_run)
+                         **{name: getattr(spec, name) for name in (*SPLIT, "per_run")})
     digests = [cohort.stimuli.digest, *map(cohort.digest, cohort.subjects)]
     laboratory.record(table, text_digest(" ".join(digests)))
     return cohort

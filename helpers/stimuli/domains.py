@@ -68,19 +68,18 @@ def require_domains(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageS
         raise LabError(
             f"the images in {images.root} have {number_word(len(intact))} intact domain"
             f"{'s' * (len(intact) != 1)}{': ' * bool(intact)}{', '.join(intact)}",
-            expected="at least two domains, since a unit is selective for a domain if it responds "
-            f"less to every other; the paper has {', '.join(DOMAINS)}, and others may be named",
-            remedy="put images of another domain into a folder of their own, and give every class "
-            f"folder its domain in {CLASSES_FILE} (layout 'imagefolder'), or every row in the "
-            "column domain (layout 'table')")
+            expected="at least two domains: a unit that is selective for one responds less to all "
+            f"others (the paper's: {', '.join(DOMAINS)})",
+            remedy="add images of another domain, in a folder of their own whose domain stands in "
+            f"{CLASSES_FILE} (layout 'imagefolder'), or as rows of a table (layout 'table')")
     counts = Counter(zip(images.domains, images.halves.tolist()))
     few = [f"{domain} {n[0]} + {n[1]}" for domain in images.domain_names
            if min(n := [counts[domain, half] for half in (0, 1)]) < min_images]
     if few:
         raise LabError(
             f"too few images in {images.root}: {', '.join(few)}",
-            expected=f"at least {min_images} images of every domain in each half (the halves are "
-            "every second image of each class folder), and better some dozens",
-            remedy="add images, or count their class to another domain, in "
-            f"{CLASSES_FILE} or in the column domain of the table")
+            expected=f"at least {min_images} images of every domain in each half (every second "
+            "image of a class folder), and better some dozens",
+            remedy=f"add images, or count their class to another domain, in {CLASSES_FILE} or in "
+            "the table")
     return images

@@ -179,5 +179,5 @@ def _category_column(path: Path) -> str:
     """Return how the file calls its column of categories, as the line that names columns has it."""
     header = next((line for _, line in read_lines(path) if not line.casefold().startswith("sep=")),
                   "")
-    cells = {cell.strip().strip("\"'").strip() for cell in re.split(r"[,;\t]", header.casefold())}
+    cells = {cell.strip() for cell in re.split(r"[,;\t\"']", header.casefold())}
     return next((name for name in CATEGORY_COLUMNS if name in cells), CATEGORY_COLUMNS[0])
