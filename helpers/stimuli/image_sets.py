@@ -115,9 +115,8 @@ class ImageSet(ImageSource):
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> ImageSet:
         """Return the set of some of the images, in the order given."""
-        rows = [(self.files[i], self.categories[i], self.domains[i]) for i in chosen]
-        files, categories, domains = zip(*rows) if rows else ((), (), ())
-        return replace(self, files=files, categories=categories, domains=domains)
+        return replace(self, **{name: tuple(getattr(self, name)[i] for i in chosen)
+                                for name in ("files", "categories", "domains")})
 
     def first_per_class(self, n: int) -> ImageSet:
         """Return the set of the first ``n`` images of each class; 0: of all images."""

@@ -52,11 +52,11 @@ def read_image_table(path: Path) -> list[Row]:
                        "\"imagefolder\"")
     table = read_table(path, COLUMNS, optional_columns=(DOMAIN,), what=WHAT)
     categories, domains = table.columns["category"], table.columns.get(DOMAIN, ())
-    if not table.lines or "" in domains:
-        seen = f", line {table.lines[domains.index('')]}: {DOMAIN} is empty" if table.lines else (
-            " lists no image")
-        raise LabError(f"{path}{seen}", expected="a line such as faces/anna.png,faces for each "
-                       f"image, with a {DOMAIN} in every line or in none",
+    empty = [line for line, domain in zip(table.lines, domains) if not domain]
+    if empty or not table.lines:
+        raise LabError(f"{path}, line {empty[0]}: {DOMAIN} is empty" if empty else
+                       f"{path} lists no image", expected="a line such as faces/anna.png,faces "
+                       f"for each image, with a {DOMAIN} in every line or in none",
                        remedy="add what is missing")
     for name in dict.fromkeys(categories):
         check_name(name, path, "a category")
