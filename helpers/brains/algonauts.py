@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_THERE, USE_RELEASED, Files, read_mapping, readable
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
+from helpers.brains.files import PUT_THERE, Files, load_array, read_mapping, unlike_release
 from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, list_subjects
-from helpers.brains.rois import check_labels, check_values, checked, require_label_sets, sort_rois
+from helpers.brains.rois import check_labels, check_values, require_label_sets, sort_rois
 from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
@@ -39,23 +40,21 @@ def read_masks(root: Path, subject: str, space: str = SPACE
     LabError
         If a file is missing, damaged, or names a region otherwise than the table of ROIs.
     """
-    folder, masks, lengths = root / subject / "roi_masks", {}, ()
+    folder, masks, n_vertices = root / subject / "roi_masks", {}, {}
     for family in roi_families(root, subject, space):
-        path = folder / f"mapping_{family}.npy"
-        names = read_mapping(path)
-        check_labels(family, names, str(path))
-        sides = [readable(folder / f"{side}.{family}_{space}_space.npy",
-                          lambda p: np.load(p, allow_pickle=False), "integer labels")
-                 for side in HEMISPHERES]
-        for side, values in zip(HEMISPHERES, sides):
-            check_values(family, values, f"{folder}, {side}, {family}")
-        for side, values, length in zip(HEMISPHERES, sides, lengths or map(np.shape, sides)):
-            if values.shape != length or values.ndim != 1:
-                raise LabError(f"{folder}: {side}.{family}_{space}_space.npy is {values.shape}",
-                               expected="one label a vertex, as many as the other families have "
-                               f"({length})", remedy=USE_RELEASED)
-        lengths = tuple(map(np.shape, sides))
-        masks |= {name: tuple(side == label for side in sides)
+        names = read_mapping(folder / f"mapping_{family}.npy")
+        check_labels(family, names, str(folder / f"mapping_{family}.npy"))
+        sides = []
+        for side in HEMISPHERES:
+            path = folder / f"{side}.{family}_{space}_space.npy"
+            labels = load_array(path, "integer labels", "iufb", remedy="")
+            check_values(family, labels, str(path))
+            if labels.shape != (n_vertices.setdefault(side, labels.size),):
+                raise unlike_release(f"{path} has the shape {labels.shape}",
+                                     "one label a vertex, as many as the other families have "
+                                     f"({n_vertices[side]})")
+            sides.append(labels)
+        masks |= {name: tuple(labels == label for labels in sides)
                   for label, name in names.items() if label > 0}
     if not masks:
         raise LabError(f"no label files in {folder}", expected="mapping_floc-faces.npy and others",
@@ -89,40 +88,34 @@ class Algonauts(Cohort):
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         self.root = root
         present = list_subjects(root, "training_split")
-        missing = [name for name in subjects if name not in present] if present else ["subj01"]
-        if missing:
-            raise LabError(f"no {missing[0]}/training_split in {root}",
-                           expected="training_split/training_images and training_fmri",
-                           remedy="see [algonauts2023] in helpers/datasets/sources.toml")
-        self.subjects = tuple(subjects) or tuple(present)
+        self.subjects = select_subjects(
+            subjects, present, root, files="subj01/training_split and others",
+            remedy="see [algonauts2023] in helpers/datasets/sources.toml")
         require_label_sets({name: roi_families(root, name) for name in self.subjects}, root)
-        self._files = {name: self._images(name) for name in self.subjects}
-        first: dict[int, Path] = {}
-        for files in self._files.values():
-            for path in files:
-                first.setdefault(_number(path), path)
-        self.nsd_ids = np.array(sorted(first))
-        self.stimuli = Files([first[number] for number in self.nsd_ids])
+        self._images = {name: self._list_images(name) for name in self.subjects}
+        image = ChainMap(*self._images.values())  # the first participant's, where several have it
+        self.nsd_ids = np.array(sorted(image))
+        self.stimuli = Files([image[number] for number in self.nsd_ids])
         self.condition_of = np.arange(len(self.stimuli))
 
-    def _images(self, subject: str) -> list[Path]:
-        folder = self.root / subject / "training_split/training_images"
-        files = select_by_pattern(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE)
-        if not files:
-            raise LabError(f"no images of {subject} in {folder}", expected=f"{EXAMPLE} …",
-                           remedy=PUT_THERE)
-        first: dict[int, Path] = {}
-        for path in files:
-            if first.setdefault(_number(path), path) is not path:
-                raise LabError(f"two training images of one NSD number in {folder}: "
-                               f"{first[_number(path)].name}, {path.name}",
+    def _list_images(self, subject: str) -> dict[int, Path]:
+        """Return NSD number -> training image, in the order of the responses."""
+        folder, found = self.root / subject / "training_split/training_images", {}
+        for path in select_by_pattern(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE):
+            first = found.setdefault(int(IMAGE.fullmatch(path.name)[1]), path)
+            if first is not path:
+                raise LabError(f"two training images of one NSD number in {folder}: {first.name}, "
+                               f"{path.name}",
                                expected="each image once, in the order of the responses",
                                remedy="move the one that does not belong to the release elsewhere")
-        return files
+        if not found:
+            raise LabError(f"no images of {subject} in {folder}", expected=f"{EXAMPLE} …",
+                           remedy=PUT_THERE)
+        return found
 
-    def _numbers(self, subject: str) -> NDArray[np.int64]:
-        """Return the NSD number of each row."""
-        return np.array([_number(path) for path in self._files[self.opened(subject)]])
+    def _conditions(self, subject: str) -> NDArray[np.int64]:
+        """Return the condition of each row of the files."""
+        return np.searchsorted(self.nsd_ids, list(self._images[self.opened(subject)]))
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions with at least one vertex."""
@@ -135,31 +128,24 @@ class Algonauts(Cohort):
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the mean responses to the training images, by memory map."""
         masks = read_masks(self.root, self.opened(subject))
-        chosen = [name for name in checked(rois)
-                  if name in masks and any(side.any() for side in masks[name])]
-        conditions = np.searchsorted(self.nsd_ids, self._numbers(subject))
+        lengths = [len(side) for side in next(iter(masks.values()))]
+        members = {name: np.concatenate(masks[name]) for name in self.chosen(subject, rois)}
+        kept = in_any(members.values(), sum(lengths))
+        conditions = self._conditions(subject)
         order = np.argsort(conditions)
-        betas, vertex, members = [], [], []
-        for index, side in enumerate(HEMISPHERES):
-            values = self._values(subject, side, len(masks[next(iter(masks))][index]))
-            inside = [masks[name][index] for name in chosen]
-            kept = np.flatnonzero(np.any([*inside, np.zeros(values.shape[1], bool)], axis=0))
-            betas.append(np.asarray(values[:, kept], np.float32)[order])
-            vertex.append(kept)
-            members.append([mask[kept] for mask in inside])
-        joined = np.concatenate(betas, axis=1)
-        hemisphere = np.repeat(HEMISPHERES, [len(kept) for kept in vertex])
-        found = Responses(subject, conditions[order], joined[:, None], hemisphere,
-                          np.concatenate(vertex),
-                          {name: np.concatenate(pair) for name, *pair in zip(chosen, *members)},
-                          np.full(joined.shape[1], np.nan, np.float32))
-        return found.select(np.isfinite(joined).all(0), "NaN")
+        betas = np.concatenate([
+            np.asarray(self._values(subject, side, len(inside))[:, inside], np.float32)[order]
+            for side, inside in zip(HEMISPHERES, np.split(kept, lengths[:1]))], axis=1)
+        return Responses(subject, conditions[order], betas[:, None],
+                         np.repeat(HEMISPHERES, lengths)[kept],
+                         np.concatenate([np.arange(n) for n in lengths])[kept],
+                         {name: mask[kept] for name, mask in members.items()},
+                         np.full(betas.shape[1], np.nan, np.float32)).finite("NaN")
 
     def _values(self, subject: str, side: str, n_labels: int) -> NDArray[np.float32]:
         """Map a hemisphere's responses into memory, checking that they match the other files."""
-        path, n_images = self._fmri(subject, side), len(self._files[subject])
-        values = readable(path, lambda p: np.load(p, mmap_mode="r", allow_pickle=False),
-                          "float32, images x vertices")
+        path, n_images = self._fmri(subject, side), len(self._images[subject])
+        values = load_array(path, "float32, images x vertices", "fiu", remedy="")
         if values.shape != (n_images, n_labels):
             raise LabError(f"{path} is {values.shape}; there are {n_images} images and labels "
                            f"of {n_labels} vertices", expected="images x labelled vertices",
@@ -169,11 +155,7 @@ class Algonauts(Cohort):
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split as Mulrooney & Brockmeier (2024, authors' training scripts), in the order of the
         files."""
-        numbers = self._numbers(subject)
-        fold = split_fit_validation_test(len(numbers))
-        place = lambda rows: np.sort(np.searchsorted(self.nsd_ids, numbers[rows]))  # noqa: E731
-        (fit, choose), = fold.validation
-        return (Fold(place(fold.fit), place(fold.test), ((place(fit), place(choose)),)),)
+        return (split_fit_validation_test(self._conditions(subject)),)
 
     def digest(self, subject: str) -> str:
         """Identify a participant's responses and labels by content, images by their names.
@@ -182,8 +164,5 @@ class Algonauts(Cohort):
         """
         files = files_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
                               *sorted((self.root / subject / "roi_masks").glob("*.npy"))])
-        return text_digest(" ".join([files, *(path.name for path in self._files[subject])]))
-
-
-def _number(path: Path) -> int:
-    return int(IMAGE.fullmatch(path.name)[1])
+        names = (path.name for path in self._images[subject].values())
+        return text_digest(" ".join([files, *names]))

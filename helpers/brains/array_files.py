@@ -11,52 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.brains.files import whole_numbers
+from helpers.brains.files import load_array, whole_numbers
 from helpers.brains.rois import OWN_FAMILIES, PUBLISHED, Roi
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError, one_of
-from helpers.core.substitute_files import substitute_error
-from helpers.core.text import TextTable, check_name, normalise_name, read_table
+from helpers.core.text import check_name, normalise_name, read_table
 from helpers.stimuli.image_sets import DOMAINS
 
 MAX_BYTES = 2**26
 """Responses that are checked at once."""
+RESPONSES = "responses.npy"
 SIDES = ("lh", "rh", "both")
-SAVE_AGAIN = "save it as numpy.save(path, array), of an array of plain numbers"
-
-
-def load_array(path: Path, what: str, kinds: str) -> NDArray:
-    """Map a ``.npy`` file into memory, refusing pickles and other types.
-
-    Parameters
-    ----------
-    path : Path
-    what : str
-        What should be there, for the error.
-    kinds : str
-        NumPy's letters of the types that are allowed ("fiu", "U").
-
-    Raises
-    ------
-    LabError
-        If the file is missing, damaged, a pickle, or of another type.
-    """
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise LabError(f"no file {path}", expected=what, remedy="put it there") from error
-    except Exception as error:  # damaged bytes lead NumPy into any exception
-        pickled = "objects" in str(error) or "pickled" in str(error)
-        raise substitute_error(path, what) or LabError(
-            f"{path} cannot be read: {error}", expected=f"{what}, in a .npy file of NumPy",
-            remedy=f"it may hold Python objects, which would run when they are read: {SAVE_AGAIN}"
-            if pickled else SAVE_AGAIN) from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
-        seen = f"of type {values.dtype}" if isinstance(values, np.ndarray) else "an archive"
-        raise LabError(f"{path} is {seen}", expected=what, remedy=SAVE_AGAIN)
-    return values
 
 
 # ---- responses -----------------------------------------------------------------------------------
@@ -110,10 +78,11 @@ def check_responses(values: NDArray, path: Path) -> tuple[NDArray[np.bool_], NDA
     step = max(1, MAX_BYTES // (4 * values[0].size))
     for start in range(0, len(values), step):
         block = _as_float32(values[start:start + step])
-        if np.isinf(block).any():
-            image, repeat, voxel = np.argwhere(np.isinf(block))[0]
-            raise LabError(f"{path}: image {start + image}, voxel {voxel} (from 0) is "
-                           f"{values[start + image, repeat, voxel]}, not finite in float32",
+        infinite = np.argwhere(np.isinf(block))
+        if len(infinite):
+            image, repeat, voxel = infinite[0] + (start, 0, 0)
+            raise LabError(f"{path}: image {image}, voxel {voxel} (from 0) is "
+                           f"{values[image, repeat, voxel]}, not finite in float32",
                            expected="finite numbers; NaN where an image was not shown",
                            remedy="correct the value, or scale the responses")
         finite = ~np.isnan(block)
@@ -142,10 +111,8 @@ def read_ncsnr(path: Path, n_voxels: int) -> NDArray[np.float32]:
     """Read the noise-ceiling signal-to-noise ratio of every voxel; NaN without a file."""
     if not path.is_file():
         return np.full(n_voxels, np.nan, np.float32)
-    values = np.asarray(load_array(path, "one number a voxel, 0 or more", "fiu"), np.float32)
-    if values.shape != (n_voxels,):
-        raise LabError(f"{path} has the shape {values.shape}, the responses have {n_voxels} voxels",
-                       expected=f"the shape ({n_voxels},)", remedy="save one number for each voxel")
+    values = np.asarray(load_array(path, "one number a voxel, 0 or more", "fiu", n=n_voxels),
+                        np.float32)
     wrong = np.flatnonzero((values < 0) | np.isinf(values))
     if len(wrong):
         raise LabError(f"{path}: voxel {wrong[0]} (from 0) is {values[wrong[0]]}",
@@ -157,27 +124,66 @@ def read_ncsnr(path: Path, n_voxels: int) -> NDArray[np.float32]:
 # ---- regions -------------------------------------------------------------------------------------
 
 @dataclass(frozen=True)
-class Regions:
-    """Which voxels belong to which region.
+class Participant:
+    """What is kept in memory of a participant's files, all but the responses.
 
     Attributes
     ----------
+    folder : Path
+    seen : array, int64, shape (n_rows,)
+        Image of each row of the responses.
+    shown : array, bool, shape (n_rows, n_repeats)
+    measured : array, bool, shape (n_voxels,)
     members : dict, ROI -> bool, shape (n_voxels,)
     hemisphere : array of str, shape (n_voxels,)
-    own : tuple of Roi
+    own_rois : tuple of Roi
         Regions that are not published ones, as declared.
+    ncsnr : array, float32, shape (n_voxels,)
     """
 
+    folder: Path
+    seen: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+    measured: NDArray[np.bool_]
     members: dict[str, NDArray[np.bool_]]
     hemisphere: NDArray[np.str_]
-    own: tuple[Roi, ...]
+    own_rois: tuple[Roi, ...]
+    ncsnr: NDArray[np.float32]
 
 
-def read_regions(folder: Path, n_voxels: int) -> Regions:
+def read_participant(folder: Path, images: Sequence[str]) -> Participant:
+    """Read and check all of a participant's files, the responses among them.
+
+    Parameters
+    ----------
+    folder : Path
+    images : sequence of str
+        Names of all images of the cohort.
+    """
+    seen = read_seen_images(folder, images)
+    values = open_responses(folder / RESPONSES, len(seen))
+    members, hemisphere, own_rois = read_regions(folder, values.shape[2])
+    ncsnr = read_ncsnr(folder / "ncsnr.npy", values.shape[2])
+    shown, measured = check_responses(values, folder / RESPONSES)
+    for name, mask in members.items():
+        if not (mask & measured).any():
+            raise LabError(f"{folder}: the region {name} has no voxel with a response",
+                           expected="a voxel or more in every region that is named",
+                           remedy=f"remove {name} from the regions, or correct its voxels")
+    return Participant(folder, seen, shown, measured, members, hemisphere, own_rois, ncsnr)
+
+
+def read_regions(folder: Path, n_voxels: int) -> tuple[
+        dict[str, NDArray[np.bool_]], NDArray[np.str_], tuple[Roi, ...]]:
     """Read ``rois.csv`` (a line for each voxel of a region) or ``rois.npy`` (a name a voxel).
 
     ``rois.csv`` has the columns voxel (from 0) and roi and may have hemisphere (lh, rh), and, of
     regions that are not published ones, group (early, higher, other) and domain.
+
+    Returns
+    -------
+    members, hemisphere, own_rois
+        As a `Participant` has them.
 
     Raises
     ------
@@ -185,91 +191,90 @@ def read_regions(folder: Path, n_voxels: int) -> Regions:
         If there is neither or both; if a voxel is not among the responses' or listed twice; if a
         name has two groups, or that of a published region in other letters.
     """
-    table, names = folder / "rois.csv", folder / "rois.npy"
-    there = [path for path in (table, names) if path.is_file()]
-    if len(there) != 1:
-        raise LabError(f"{folder} has {'both' if there else 'neither'} rois.csv "
-                       f"{'and' if there else 'nor'} rois.npy", expected="one of them",
-                       remedy="move one of them elsewhere" if there else
-                       "write rois.csv with the columns voxel,roi, voxels counted from 0")
-    if there == [names]:
-        return _regions_from_names(names, n_voxels)
-    return _regions_from_table(read_table(
-        table, ("voxel", "roi"), optional_columns=("hemisphere", "group", "domain"),
-        what="voxels and their regions"), n_voxels)
-
-
-def _regions_from_names(path: Path, n_voxels: int) -> Regions:
-    values = load_array(path, "a name for each voxel, as text", "U")
-    if values.shape != (n_voxels,):
-        raise LabError(f"{path} has the shape {values.shape}, the responses have {n_voxels} voxels",
-                       expected=f"the shape ({n_voxels},)",
-                       remedy="save a name for each voxel; an empty one where it is in no region")
-    found = np.array([normalise_name(str(name)) for name in values])
-    members = {name: found == name for name in dict.fromkeys(found.tolist()) if name}
-    return Regions(members, np.full(n_voxels, "both"),
-                   tuple(_declared(name, {}, str(path)) for name in _checked(members, path)))
-
-
-def _regions_from_table(table: TextTable, n_voxels: int) -> Regions:
-    voxels, names = table.integers("voxel"), [normalise_name(n) for n in table.columns["roi"]]
-    members: dict[str, NDArray[np.bool_]] = {}
-    hemisphere = np.full(n_voxels, "", "U4")
-    declared: dict[str, dict[str, str]] = {}
-    optional = {name: table.columns.get(name, [""] * len(names))
-                for name in ("hemisphere", "group", "domain")}
-    for row, (voxel, name) in enumerate(zip(voxels, names)):
-        where = f"{table.path}, line {table.lines[row]}"
-        if not 0 <= voxel < n_voxels:
-            raise LabError(f"{where}: voxel {voxel}, and the responses have {n_voxels}",
-                           expected=f"0 to {n_voxels - 1}",
-                           remedy="count voxels from 0, in the order of the responses' columns")
-        mask = members.setdefault(name, np.zeros(n_voxels, bool))
-        side = optional["hemisphere"][row] or "both"
-        if mask[voxel] or side not in SIDES or hemisphere[voxel] not in ("", side):
-            raise LabError(f"{where}: voxel {voxel} of {name}, hemisphere {side!r}, was listed "
-                           "before, or has another hemisphere" if side in SIDES else
-                           f"{where}: the hemisphere {side!r}",
-                           expected="each voxel once in a region, hemisphere " + one_of(SIDES),
-                           remedy="correct this line")
-        mask[voxel], hemisphere[voxel] = True, side
-        own = {key: optional[key][row] for key in ("group", "domain")}
-        if declared.setdefault(name, own) != own:
-            raise LabError(f"{where}: {name} is {own}, and {declared[name]} further up",
-                           expected="one group and one domain for all voxels of a region",
-                           remedy="correct one of the lines")
-    hemisphere[hemisphere == ""] = "both"
-    return Regions(members, hemisphere, tuple(
-        _declared(name, declared[name], str(table.path)) for name in _checked(members, table.path)))
-
-
-def _checked(members: dict[str, NDArray[np.bool_]], path: Path) -> list[str]:
-    """Return the names that are no published regions, refusing such in other letters."""
-    if not members:
+    path = one_file(folder, ("rois.csv", "rois.npy"))
+    if path is None:
+        raise LabError(f"{folder} has neither rois.csv nor rois.npy", expected="one of them",
+                       remedy="write rois.csv with the columns voxel,roi, voxels counted from 0")
+    rows = (_rows_of_table if path.suffix == ".csv" else _rows_of_array)(path, n_voxels)
+    if rows.empty:
         raise LabError(f"{path} names no region", expected="a name for some voxels",
                        remedy="name a region; one for all voxels is enough")
-    published = {name.casefold(): name for name in PUBLISHED}
-    own = [name for name in members if name not in PUBLISHED]
-    for name in own:
-        check_name(name, path, "a region", of_file=True)
-        if name.casefold() in published:
-            raise LabError(f"{path}: the region {name!r}",
-                           expected=f"{published[name.casefold()]!r}, or another name",
-                           remedy="write the published region's name in its letters; rename a "
-                           "region that is another one")
-    return own
+    hemisphere = np.full(n_voxels, "both")
+    hemisphere[rows["voxel"]] = rows["hemisphere"]
+    members, own = {}, []
+    for name, lines in rows.groupby("roi", sort=False):
+        members[name] = np.isin(np.arange(n_voxels), lines["voxel"])
+        if name not in PUBLISHED:
+            own.append(_own_roi(name, *lines.iloc[0][["group", "domain"]], path))
+    return members, hemisphere, tuple(own)
 
 
-def _declared(name: str, declared: dict[str, str], where: str) -> Roi:
-    """Return an own region of a declared group and domain."""
-    group, domain = declared.get("group") or "other", declared.get("domain", "")
-    for what, value, choices in (("group", group, tuple(OWN_FAMILIES)),
-                                 ("domain", domain, ("", *DOMAINS))):
-        if value not in choices:
-            raise LabError(f"{where}: the {what} {value!r} of {name}",
-                           expected=one_of(filter(None, choices)) + ", or nothing",
+def one_file(folder: Path, names: Sequence[str]) -> Path | None:
+    """Return the one of some files that is there; None where there is none."""
+    there = [folder / name for name in names if (folder / name).is_file()]
+    if len(there) > 1:
+        raise LabError(f"{folder} has both {' and '.join(names)}", expected="one of them",
+                       remedy="move one of them elsewhere")
+    return there[0] if there else None
+
+
+def _rows_of_array(path: Path, n_voxels: int) -> pd.DataFrame:
+    """Return the rows that a table of the same regions has: ``rois.npy`` says no more of them."""
+    names = load_array(path, "a name for each voxel, as text, empty where it is in no region", "U",
+                       n=n_voxels)
+    rows = pd.DataFrame({"voxel": range(n_voxels), "roi": [normalise_name(str(n)) for n in names],
+                         "hemisphere": "both", "group": "", "domain": ""})
+    return rows[rows["roi"] != ""]
+
+
+def _rows_of_table(path: Path, n_voxels: int) -> pd.DataFrame:
+    table = read_table(path, ("voxel", "roi"), optional_columns=("hemisphere", "group", "domain"),
+                       what="voxels and their regions")
+    rows = pd.DataFrame({"voxel": table.integers("voxel"),
+                         "roi": [normalise_name(name) for name in table.columns["roi"]],
+                         **{name: table.columns.get(name, "")
+                            for name in ("hemisphere", "group", "domain")}})
+    rows["hemisphere"] = rows["hemisphere"].replace("", "both")
+    for wrong, seen, expected, remedy in (
+            (~rows["voxel"].between(0, n_voxels - 1),
+             "voxel {voxel}, and the responses have " + str(n_voxels), f"0 to {n_voxels - 1}",
+             "count voxels from 0, in the order of the responses' columns"),
+            (~rows["hemisphere"].isin(SIDES), "the hemisphere {hemisphere!r}", one_of(SIDES),
+             "correct this line"),
+            (rows.duplicated(["voxel", "roi"]), "voxel {voxel} of {roi} was listed before",
+             "each voxel once in a region", "remove this line"),
+            (_differs(rows, "voxel", ["hemisphere"]),
+             "voxel {voxel} has another hemisphere further up", "one for each voxel",
+             "correct one of the lines"),
+            (_differs(rows, "roi", ["group", "domain"]),
+             "{roi} is of group {group!r} and domain {domain!r}, and of others further up",
+             "one group and one domain for all voxels of a region", "correct one of the lines")):
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise LabError(f"{path}, line {table.lines[row]}: " + seen.format(**rows.iloc[row]),
+                           expected=expected, remedy=remedy)
+    return rows
+
+
+def _differs(rows: pd.DataFrame, key: str, columns: list[str]) -> NDArray[np.bool_]:
+    """Tell which rows have other values than the first row of the same key."""
+    return (rows[columns] != rows.groupby(key)[columns].transform("first")).any(axis=1).to_numpy()
+
+
+def _own_roi(name: str, group: str, domain: str, path: Path) -> Roi:
+    """Return a region that is no published one, refusing a published name in other letters."""
+    check_name(name, path, "a region", of_file=True)
+    published = {known.casefold(): known for known in PUBLISHED}.get(name.casefold())
+    if published:
+        raise LabError(f"{path}: the region {name!r}", expected=f"{published!r}, or another name",
+                       remedy="write the published region's name in its letters; rename a region "
+                       "that is another one")
+    for what, value, choices in (("group", group, OWN_FAMILIES), ("domain", domain, DOMAINS)):
+        if value and value not in choices:
+            raise LabError(f"{path}: the {what} {value!r} of {name}",
+                           expected=one_of(choices) + ", or nothing",
                            remedy=suggest(value, choices) or "correct it")
-    return Roi(name, OWN_FAMILIES[group], 0, domain)
+    return Roi(name, OWN_FAMILIES[group or "other"], 0, domain)
 
 
 # ---- lists of images -----------------------------------------------------------------------------
@@ -280,18 +285,10 @@ def read_seen_images(folder: Path, names: Sequence[str]) -> NDArray[np.int64]:
     ``images.csv`` has a column image, with names as in the list of all images; ``images.npy`` has
     these names, their places in that list (from 0), or true and false for each of them.
     """
-    table, array = folder / "images.csv", folder / "images.npy"
-    if table.is_file() and array.is_file():
-        raise LabError(f"{folder} has both images.csv and images.npy", expected="one of them",
-                       remedy="move one of them elsewhere")
-    if table.is_file():
-        found = _places(read_table(table, ("image",)).columns["image"], names, table)
-        path = table
-    elif array.is_file():
-        path = array
-        found = _places_from_array(array, names)
-    else:
+    path = one_file(folder, ("images.csv", "images.npy"))
+    if path is None:
         return np.arange(len(names))
+    found = _places(path, names)
     values, counts = np.unique(found, return_counts=True)
     if not len(found) or counts.max() > 1:
         seen = f"{names[values[counts.argmax()]]!r} twice" if len(found) else "no image"
@@ -300,23 +297,22 @@ def read_seen_images(folder: Path, names: Sequence[str]) -> NDArray[np.int64]:
     return found
 
 
-def _places_from_array(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-    values = load_array(path, "names of images, their places, or true and false", "Uiufb")
+def _places(path: Path, names: Sequence[str]) -> NDArray[np.int64]:
+    if path.suffix == ".csv":
+        values = np.array(read_table(path, ("image",)).columns["image"], str)
+    else:
+        values = load_array(path, "names of images, their places, or true and false", "Uiufb")
     if values.ndim != 1:
         raise LabError(f"{path} has the shape {values.shape}", expected="one axis",
                        remedy="save one value an image")
-    if values.dtype.kind == "U":
-        return _places([str(name) for name in values], names, path)
     if values.dtype.kind == "b" and len(values) == len(names):
         return np.flatnonzero(values)
-    return whole_numbers(values, path, least=0, most=len(names) - 1)
-
-
-def _places(found: Sequence[str], names: Sequence[str], path: Path) -> NDArray[np.int64]:
-    place = {name: i for i, name in enumerate(names)}
-    for name in found:
-        if name not in place:
-            raise LabError(f"{path} lists the image {name!r}",
-                           expected=f"names as in the list of all images, such as {names[0]!r}",
-                           remedy=suggest(name, names) or "correct the name")
-    return np.array([place[name] for name in found], np.int64)
+    if values.dtype.kind != "U":
+        return whole_numbers(values, path, minimum=0, maximum=len(names) - 1)
+    found = pd.Index(names).get_indexer(values)
+    if (found < 0).any():
+        name = str(values[found < 0][0])
+        raise LabError(f"{path} lists the image {name!r}",
+                       expected=f"names as in the list of all images, such as {names[0]!r}",
+                       remedy=suggest(name, names) or "correct the name")
+    return found

@@ -21,28 +21,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.array_files import (
-    Regions,
-    check_responses,
-    open_responses,
-    read_ncsnr,
-    read_regions,
-    read_seen_images,
-)
-from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.array_files import RESPONSES, Participant, open_responses, read_participant
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
 from helpers.brains.files import Files
-from helpers.brains.rois import checked, declare, sort_rois
+from helpers.brains.rois import declare, sort_rois
+from helpers.brains.splits import join, leave_one_out
 from helpers.core.content_digests import content_digests, files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
-from helpers.core.stray_files import find_original
 from helpers.core.text import read_table
-from helpers.stimuli.folders import count_images, list_images, subfolders
+from helpers.stimuli.folders import (
+    count_images,
+    list_images,
+    refuse_copied_folders,
+    subfolders,
+)
 
 N_FOLDS, MIN_TEST = 5, 3
 """Folds, and the images that each of them tests at least."""
 STIMULI = "stimuli"
-FILES = ("responses.npy", "rois.csv", "rois.npy", "ncsnr.npy", "images.csv", "images.npy")
+FILES = (RESPONSES, "rois.csv", "rois.npy", "ncsnr.npy", "images.csv", "images.npy")
 LAYOUT = "<participant>/responses.npy and <participant>/rois.csv, beside stimuli/ or images.csv"
 
 
@@ -66,46 +64,27 @@ class Arrays(Cohort):
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         self.root, self.name = root, root.resolve().name
         present = _participants(root)
-        missing = [name for name in subjects if name not in present]
-        if missing:
-            raise LabError(f"no participant {missing[0]!r} in {root}",
-                           expected=f"some of {', '.join(present)}",
-                           remedy="correct `subjects` in the profile")
-        self.subjects = tuple(subjects) or tuple(present)
-        self._folders = {name: present[name] for name in self.subjects}
+        self.subjects = select_subjects(subjects, present, root, files=LAYOUT,
+                                        remedy="docs/own_brain.md shows how to write the files")
         self.images = list_stimuli(root)
         self.stimuli = Files([root / name for name in self.images])
         self.condition_of = np.arange(len(self.images))
-        self._seen, self._shown, self._measured, self._regions = {}, {}, {}, {}
-        for subject, folder in self._folders.items():
-            self._open(subject, folder)
+        self._participants = {name: read_participant(present[name], self.images)
+                              for name in self.subjects}
+        for subject in self.subjects:
+            n = len(set(self._contents[self._conditions(subject)]))
+            if n < N_FOLDS * MIN_TEST:
+                raise LabError(f"{subject} has responses to {n} different images",
+                               expected=f"{N_FOLDS * MIN_TEST} or more: {N_FOLDS} folds, each "
+                               f"with {MIN_TEST} images that test",
+                               remedy="add images and responses")
         self._declare()
-
-    def _open(self, subject: str, folder: Path) -> None:
-        """Check one participant's files, and keep what is small."""
-        seen = read_seen_images(folder, self.images)
-        values = open_responses(folder / "responses.npy", len(seen))
-        regions = read_regions(folder, values.shape[2])
-        read_ncsnr(folder / "ncsnr.npy", values.shape[2])
-        shown, measured = check_responses(values, folder / "responses.npy")
-        for name, mask in regions.members.items():
-            if not (mask & measured).any():
-                raise LabError(f"{folder}: the region {name} has no voxel with a response",
-                               expected="a voxel or more in every region that is named",
-                               remedy=f"remove {name} from the regions, or correct its voxels")
-        self._seen[subject], self._shown[subject] = seen, shown
-        self._measured[subject], self._regions[subject] = measured, regions
-        n = len(set(self._contents[seen[shown.any(1)]]))
-        if n < N_FOLDS * MIN_TEST:
-            raise LabError(f"{subject} has responses to {n} different images",
-                           expected=f"{N_FOLDS * MIN_TEST} or more: {N_FOLDS} folds, each with "
-                           f"{MIN_TEST} images that test", remedy="add images and responses")
 
     def _declare(self) -> None:
         """Make own regions known; of one name, the first participant's declaration counts."""
         declared: dict[str, Any] = {}
-        for subject, regions in self._regions.items():
-            for region in regions.own:
+        for subject, participant in self._participants.items():
+            for region in participant.own_rois:
                 if declared.setdefault(region.name, region) != region:
                     raise LabError(f"{subject}: {region.name} has another group or domain than for "
                                    "another participant", expected="one of each for a region",
@@ -121,43 +100,43 @@ class Arrays(Cohort):
     def _contents(self) -> NDArray[np.str_]:
         return np.array(content_digests(self.stimuli.paths))
 
-    def regions(self, subject: str) -> Regions:
-        """Return a participant's regions as they were read."""
-        return self._regions[self.opened(subject)]
+    def _participant(self, subject: str) -> Participant:
+        return self._participants[self.opened(subject)]
+
+    def _conditions(self, subject: str) -> NDArray[np.int64]:
+        """Return the images that a participant was shown, increasing."""
+        own = self._participant(subject)
+        return np.sort(own.seen[own.shown.any(1)])
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return a participant's regions: the published ones first, then own ones."""
-        return sort_rois(self.regions(subject).members)
+        return sort_rois(self._participant(subject).members)
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read a participant's responses to the images that were shown."""
-        members = self.regions(subject).members
-        chosen = {name: members[name] for name in checked(rois) if name in members}
-        return self._read(subject, chosen, np.any([
-            *chosen.values(), np.zeros(len(self._measured[subject]), bool)], axis=0))
+        chosen, own = self.chosen(subject, rois), self._participant(subject)
+        return self._read(subject, chosen, in_any(
+            (own.members[name] for name in chosen), len(own.measured)))
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read all voxels, those of no region as well, above a bound of ncsnr."""
-        members = self.regions(subject).members
-        found = self._read(subject, {name: members[name] for name in self.rois(subject)},
-                           np.ones(len(self._measured[subject]), bool))
-        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+        kept = np.ones(len(self._participant(subject).measured), bool)
+        return self._read(subject, self.rois(subject), kept).above(min_ncsnr)
 
-    def _read(self, subject: str, members: Mapping[str, NDArray[np.bool_]],
-              kept: NDArray[np.bool_]) -> Responses:
-        folder, seen, shown = self._folders[subject], self._seen[subject], self._shown[subject]
-        measured, voxels = self._measured[subject], np.flatnonzero(kept)
-        values = open_responses(folder / "responses.npy", len(seen))
-        rows = np.flatnonzero(shown.any(1))
-        rows = rows[np.argsort(seen[rows])]
-        n_repeats = int(shown.sum(1).max())
+    def _read(self, subject: str, rois: Sequence[str], kept: NDArray[np.bool_]) -> Responses:
+        own = self._participant(subject)
+        values = open_responses(own.folder / RESPONSES, len(own.seen))
+        rows = np.flatnonzero(own.shown.any(1))
+        rows = rows[np.argsort(own.seen[rows])]
+        n_repeats = int(own.shown.sum(1).max())
         # Trials that were shown come first: repeats are counted from the front.
-        first = np.argsort(~shown[rows], axis=1, kind="stable")[:, :n_repeats]
+        first = np.argsort(~own.shown[rows], axis=1, kind="stable")[:, :n_repeats]
+        voxels = np.flatnonzero(kept)
         betas = np.asarray(values[..., voxels], np.float32)[rows[:, None], first]
-        found = Responses(subject, seen[rows], betas, self.regions(subject).hemisphere[voxels],
-                          voxels, {name: mask[voxels] for name, mask in members.items()},
-                          read_ncsnr(folder / "ncsnr.npy", len(measured))[voxels])
-        return found.select(measured[voxels], "NaN")
+        found = Responses(subject, own.seen[rows], betas, own.hemisphere[voxels],
+                          voxels, {name: own.members[name][voxels] for name in rois},
+                          own.ncsnr[voxels])
+        return found.select(own.measured[voxels], "NaN")
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split a participant's images into `N_FOLDS`, each the test once; choose on the others.
@@ -166,41 +145,25 @@ class Arrays(Cohort):
         their order in the files changes nothing, and copies of an image are in one fold.
         Participants who saw the same images have the same folds.
         """
-        seen = self._seen[self.opened(subject)][self._shown[subject].any(1)]
-        conditions = np.sort(seen)
+        conditions = self._conditions(subject)
         _, rank = np.unique(self._contents[conditions], return_inverse=True)
         parts = [conditions[rank % N_FOLDS == k] for k in range(N_FOLDS)]
-        folds = []
-        for k, test in enumerate(parts):
-            rest = parts[:k] + parts[k + 1:]
-            folds.append(Fold(_join(rest), test, tuple(
-                (_join(rest[:j] + rest[j + 1:]), chosen) for j, chosen in enumerate(rest))))
-        return tuple(folds)
+        return tuple(Fold(join(rest), test, tuple(
+            (join(fit), choose) for fit, choose in leave_one_out(rest)))
+            for rest, test in leave_one_out(parts))
 
     def digest(self, subject: str) -> str:
         """Digest a participant's files, and the order of all images."""
-        folder = self._folders[self.opened(subject)]
+        folder = self._participant(subject).folder
         files = files_digest([folder / name for name in FILES if (folder / name).is_file()])
         return text_digest(repr((files, self.images)))
-
-
-def _join(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.sort(np.concatenate(parts))
 
 
 def _participants(root: Path) -> dict[str, Path]:
     """Return the folders that hold a participant, by name."""
     found = {name: folder for name, folder in subfolders(root).items() if name != STIMULI
              and any((folder / file).is_file() for file in FILES[:4])}
-    if not found:
-        raise LabError(f"no participant in {root}", expected=LAYOUT,
-                       remedy="write these files; docs/own_brain.md shows how")
-    for name in found:
-        of = find_original(name, found)
-        if of is not None:
-            raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
-                           expected="one folder for each participant, and no copies",
-                           remedy="move it elsewhere; rename a participant who is another one")
+    refuse_copied_folders(root, found)
     return found
 
 
@@ -213,32 +176,28 @@ def list_stimuli(root: Path) -> tuple[str, ...]:
         If there is none, one is named twice, or one is missing.
     """
     table, folder = root / "images.csv", root / STIMULI
-    if table.is_file():
-        return _listed(root, table)
-    inner = {} if not folder.is_dir() else subfolders(folder)
-    in_folders = [f"{STIMULI}/{part.name}/{name}" for part in inner.values()
-                  for name in list_images(part)]
-    mixed = bool(in_folders) and count_images(folder) > 0
-    names = in_folders or [f"{STIMULI}/{name}" for name in list_images(folder)]
+    mixed, names = False, _listed(root, table) if table.is_file() else []
+    if not table.is_file():
+        inner = subfolders(folder) if folder.is_dir() else {}
+        in_folders = [f"{STIMULI}/{part.name}/{name}" for part in inner.values()
+                      for name in list_images(part)]
+        mixed = bool(in_folders) and count_images(folder) > 0
+        names = in_folders or [f"{STIMULI}/{name}" for name in list_images(folder)]
     if mixed or not names:
-        raise LabError(f"{folder} has {'images both beside and in folders' if mixed else 'none'}",
+        raise LabError(f"{root} has {'images both beside and in folders' if mixed else 'no image'}",
                        expected=f"images.csv, or images in {STIMULI}/ or in folders there",
                        remedy="list the images in images.csv (a column image), in the order of the "
                        "responses")
     return tuple(names)
 
 
-def _listed(root: Path, table: Path) -> tuple[str, ...]:
+def _listed(root: Path, table: Path) -> list[str]:
     content = read_table(table, ("image",), what="the images, in the order of the responses")
-    found: dict[str, int] = {}
+    names: dict[str, int] = {}
     for line, name in zip(content.lines, content.columns["image"]):
-        if name in found or not (root / name).is_file():
+        if names.setdefault(name, line) != line or not (root / name).is_file():
             raise LabError(f"{table}, line {line}: the image {name!r} "
-                           + ("is named twice" if name in found else "is not there"),
+                           + ("is not there" if names[name] == line else "is named twice"),
                            expected=f"paths from {root}, each image once",
                            remedy="correct the line, or put the image there")
-        found[name] = line
-    if not found:
-        raise LabError(f"{table} lists no image", expected="a line for each image",
-                       remedy="add the images, in the order of the responses")
-    return tuple(found)
+    return list(names)

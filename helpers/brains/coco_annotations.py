@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import USE_RELEASED, UnexpectedFile, read_json, readable
+from helpers.brains.files import UnexpectedFile, read_json, readable, unlike_release
 from helpers.brains.nsd import NSD
-from helpers.core.errors import LabError
 
 PARTS = ("train2017", "val2017")
 """COCO's parts; NSD's images come from both."""
@@ -58,28 +58,27 @@ def read_annotations(cohort: Cohort) -> Annotations | None:
     if not paths:
         return None
     place = {int(coco): row for row, coco in enumerate(cohort.info["cocoId"])}
-    captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
-    boxes: list[tuple[int, str]] = []
+    found: dict[str, list[tuple[int, str]]] = {"captions": [], "instances": []}
     for path in paths:
+        kind = path.stem.partition("_")[0]
         content = read_json(path, "annotations", WHAT)
-        if path.stem.startswith("captions"):
-            found = readable(path, lambda _, content=content: _captions(content, place), WHAT)
-            for row, caption in found:
-                captions[row].append(caption)
-        else:
-            boxes += readable(path, lambda _, content=content: _objects(content, place,
-                                                                        cohort.info), WHAT)
-    if not any(captions) and not boxes:
-        raise LabError(f"the annotations in {folder} know none of the cohort's images",
-                       expected="COCO's annotations of 2017", remedy=USE_RELEASED)
-    objects = tuple(sorted({name for _, name in boxes}))
+        read = partial(_captions if kind == "captions" else _objects, content, place, cohort.info)
+        found[kind] += readable(path, lambda _, read=read: read(), WHAT)
+    if not any(found.values()):
+        raise unlike_release(f"the annotations in {folder} know none of the cohort's images",
+                             "COCO's annotations of 2017")
+    captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
+    for row, caption in found["captions"]:
+        captions[row].append(caption)
+    objects = sorted({name for _, name in found["instances"]})
     present = np.zeros((len(cohort.info), len(objects)), bool)
-    for row, name in boxes:
+    for row, name in found["instances"]:
         present[row, objects.index(name)] = True
-    return Annotations(tuple(map(tuple, captions)), objects, present)
+    return Annotations(tuple(map(tuple, captions)), tuple(objects), present)
 
 
-def _captions(content: dict[str, Any], place: dict[int, int]) -> list[tuple[int, str]]:
+def _captions(content: dict[str, Any], place: dict[int, int],
+              _: pd.DataFrame) -> list[tuple[int, str]]:
     """Return (row of the image, caption) for every caption of an image of the cohort."""
     found = [(place[line["image_id"]], line["caption"]) for line in content["annotations"]
              if line["image_id"] in place]
@@ -106,10 +105,9 @@ def _objects(content: dict[str, Any], place: dict[int, int],
 def _crop(row: int, text: str) -> tuple[float, ...]:
     """Read four fractions of an image, as NSD's table writes them."""
     crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
-    if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
-        raise LabError(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
-                       expected="four shares from 0 to 1: top, bottom, left, right",
-                       remedy=USE_RELEASED)
+    if len(crop) != 4 or not all(0 <= fraction < 1 for fraction in crop):
+        raise unlike_release(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
+                             "four fractions from 0 to 1: top, bottom, left, right")
     return crop
 
 

@@ -7,12 +7,14 @@ images (object2vec). A participant's responses are an array of conditions x repe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.brains.rois import checked
 from helpers.core.errors import LabError, one_of
 from helpers.stimuli.image_source import ImageSource
 
@@ -88,6 +90,14 @@ class Responses:
                        vertex=self.vertex[mask], ncsnr=self.ncsnr[mask], excluded=excluded,
                        members={roi: old[mask] for roi, old in self.members.items()})
 
+    def finite(self, reason: str) -> Responses:
+        """Leave vertices out that have a value which is NaN or infinite."""
+        return self.select(np.isfinite(self.betas).all((0, 1)), reason)
+
+    def above(self, min_ncsnr: float) -> Responses:
+        """Keep vertices whose ncsnr is above a bound, and those whose ncsnr is not known."""
+        return self.select(~(self.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+
     def select_conditions(self, conditions: NDArray[np.int64]) -> Responses:
         """Keep those of some conditions that the participant was shown."""
         rows = np.flatnonzero(np.isin(self.conditions, conditions))
@@ -110,22 +120,20 @@ class Responses:
                            expected=one_of(self.rois, "a region, but here there is none"),
                            remedy="leave this participant out of this ROI, and count who is left")
         found = self.select(self.members[roi])
-        if min_ncsnr is None:
-            return found
-        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+        return found if min_ncsnr is None else found.above(min_ncsnr)
 
-    def repeated(self, conditions: NDArray[np.int64], least: int) -> NDArray[np.float32]:
-        """Return the first repeats of some conditions, (n_conditions, least, n_vertices).
+    def repeated(self, conditions: NDArray[np.int64], n_repeats: int) -> NDArray[np.float32]:
+        """Return the first repeats of some conditions, (n_conditions, n_repeats, n_vertices).
 
         Raises
         ------
         LabError
-            If a condition was not shown, or was shown fewer than ``least`` times.
+            If a condition was not shown, or was shown fewer than ``n_repeats`` times.
         """
-        betas = self.betas[self.rows(conditions), :least]
-        if betas.shape[1] < least or np.isnan(betas[..., :1]).any():
-            raise LabError(f"{self.subject}: conditions with fewer than {least} repeats",
-                           expected=f"at least {least} repeats of each",
+        betas = self.betas[self.rows(conditions), :n_repeats]
+        if betas.shape[1] < n_repeats or np.isnan(betas[..., :1]).any():
+            raise LabError(f"{self.subject}: conditions with fewer than {n_repeats} repeats",
+                           expected=f"at least {n_repeats} repeats of each",
                            remedy="choose conditions that were repeated, or another noise ceiling")
         return betas
 
@@ -142,14 +150,45 @@ class Responses:
         LabError
             If the participant was not shown one of them.
         """
-        place = np.searchsorted(self.conditions, conditions)
-        place = np.minimum(place, len(self.conditions) - 1)
-        absent = self.conditions[place] != conditions
+        absent = ~np.isin(conditions, self.conditions)
         if absent.any():
             raise LabError(f"{self.subject} was not shown condition {conditions[absent][0]}",
                            expected="conditions among those of this participant",
                            remedy="use the cohort's own folds")
-        return place
+        return np.searchsorted(self.conditions, conditions)
+
+
+def select_subjects(wanted: Sequence[str], present: Iterable[str], root: Path, *, files: str,
+                    remedy: str) -> tuple[str, ...]:
+    """Return the participants that are wanted, by default all that are there.
+
+    Parameters
+    ----------
+    wanted, present : names
+    root : Path
+        Of the files, for the error.
+    files : str
+        What each participant has there.
+    remedy : str
+        How to get it.
+
+    Raises
+    ------
+    LabError
+        If one is not there, or nobody is.
+    """
+    present = tuple(present)
+    missing = [name for name in wanted if name not in present]
+    if missing or not present:
+        raise LabError(f"no participant {repr(missing[0]) + ' ' if missing else ''}in {root}",
+                       expected=f"{files}; here {one_of(present, 'nobody')}",
+                       remedy=f"correct `subjects` or the path in the profile; {remedy}")
+    return tuple(wanted) or present
+
+
+def in_any(masks: Iterable[NDArray[np.bool_]], shape: int | tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which vertices are in at least one of some ROIs, whose masks have a shape."""
+    return np.any([np.zeros(shape, bool), *masks], axis=0)
 
 
 class Cohort(ABC):
@@ -181,6 +220,11 @@ class Cohort(ABC):
                            expected=one_of(self.subjects), remedy="correct the name")
         return subject
 
+    def chosen(self, subject: str, rois: Sequence[str]) -> list[str]:
+        """Return those of some ROIs that a participant has, refusing an unknown one."""
+        present = self.rois(subject)
+        return [name for name in checked(rois) if name in present]
+
     @abstractmethod
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the ROIs that a participant has, in the order of the table of ROIs."""
@@ -201,8 +245,7 @@ class Cohort(ABC):
 
         Where the files hold regions alone: in all regions. Vertices of unknown ncsnr are kept.
         """
-        found = self.responses(subject, self.rois(subject))
-        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
+        return self.responses(subject, self.rois(subject)).above(min_ncsnr)
 
     def percent(self, subject: str, min_ncsnr: float) -> Responses | None:
         """Return what `whole_brain` returns in percent signal change; None where files lack it."""

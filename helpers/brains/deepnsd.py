@@ -1,15 +1,14 @@
 """DeepNSD (Conwell et al. 2024): published scores of 224 networks on human occipitotemporal cortex.
 
 ``results_summary.csv`` (a score of each network and measure), ``noise_ceilings.csv`` (five
-simulations for each of NSD's participants 1, 2, 5 and 7), ``voxel_metadata_OTC.csv`` (regions and
-ncsnr of 29,480 voxels). The networks' scores are those of the authors' analysis: half of 1,000
-images fits and selects the layer, the other half tests; mean over the four participants, all of
-whose voxels count together, not region by region.
+simulations for each of NSD's participants 1, 2, 5 and 7); ``voxel_metadata_OTC.csv`` (regions and
+ncsnr of 29,480 voxels) belongs to the release and is not read. The networks' scores are those of
+the authors' analysis: half of 1,000 images fits and selects the layer, the other half tests; mean
+over the four participants, all of whose voxels count together, not region by region.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.core.content_digests import files_digest
-from helpers.core.errors import LabError
 from helpers.core.text import TextTable, read_table
 from helpers.lab import Laboratory
 
@@ -31,7 +29,6 @@ predictions against the measured one."""
 WITH_CEILING = ("classical RSA", "voxel-encoding RSA")
 """Measures to which the published noise ceilings belong: correlations of RDMs."""
 FILES = ("results_summary.csv", "noise_ceilings.csv", "voxel_metadata_OTC.csv")
-NOT_ROIS = ("voxel_id", "subj_id", "ncsnr")
 
 
 @dataclass(frozen=True)
@@ -45,13 +42,10 @@ class PublishedScores:
         column for each of `MEASURES` (r).
     ceilings : dict, participant -> float
         Noise ceiling of the RDM of all voxels (r), mean over the published simulations.
-    voxels : DataFrame
-        ``subject, roi, n_voxels, median_ncsnr``; voxels may belong to several regions.
     """
 
     scores: pd.DataFrame
     ceilings: dict[int, float]
-    voxels: pd.DataFrame
 
 
 def open_published_scores(laboratory: Laboratory) -> PublishedScores | None:
@@ -76,16 +70,10 @@ def read_deepnsd(root: Path) -> PublishedScores:
     Raises
     ------
     LabError
-        If a file is missing or damaged, a score is no correlation, a network lacks a measure or
-        has it twice, or ceilings and voxels are of different participants.
+        If a file is missing or damaged, a score is no correlation, or a network lacks a measure
+        or has it twice.
     """
-    scores, ceilings = _read_scores(root / FILES[0]), _read_ceilings(root / FILES[1])
-    voxels = _read_voxels(root / FILES[2])
-    if set(voxels["subject"]) != set(ceilings):
-        raise LabError(f"{root}: noise ceilings of the participants {sorted(ceilings)}, voxels of "
-                       f"{sorted(set(voxels['subject']))}", expected="the same participants",
-                       remedy=USE_RELEASED)
-    return PublishedScores(scores, ceilings, voxels)
+    return PublishedScores(_read_scores(root / FILES[0]), _read_ceilings(root / FILES[1]))
 
 
 def _read_scores(path: Path) -> pd.DataFrame:
@@ -99,40 +87,26 @@ def _read_scores(path: Path) -> pd.DataFrame:
     long["diet"] = long["diet"].replace({"NA": ""})
     wanted = long[long["metric"].isin(MEASURES)].assign(
         metric=lambda rows: rows["metric"].map(MEASURES))
-    counts = wanted.groupby(["network", "metric"]).size().unstack(fill_value=0).reindex(
-        columns=list(MEASURES.values()), fill_value=0)
-    for network, row in counts[(counts != 1).any(axis=1)].head(1).iterrows():
-        raise LabError(f"{path}: {network} has {dict(row)} scores",
-                       expected="one score a network and measure", remedy=USE_RELEASED)
+    measures = list(MEASURES.values())
+    counts = pd.crosstab(wanted["network"], wanted["metric"])
+    counts = counts.reindex(columns=measures, fill_value=0)
+    for network, row in counts[(counts != 1).any(axis=1)].iterrows():
+        raise unlike_release(f"{path}: {network} has {dict(row)} scores",
+                             "one score a network and measure")
     if not len(counts):
-        raise LabError(f"{path} has no score of the measures {', '.join(MEASURES)}",
-                       expected="rows of these metrics", remedy=USE_RELEASED)
+        raise unlike_release(f"{path} has no score of the measures {', '.join(MEASURES)}",
+                             "rows of these metrics")
     about = wanted.drop_duplicates("network").set_index("network")[["name", "objective", "diet"]]
     by_measure = wanted.pivot(index="network", columns="metric", values="score")
-    return about.join(by_measure[list(MEASURES.values())]).reset_index()
+    return about.join(by_measure[measures]).reset_index()
 
 
 def _read_ceilings(path: Path) -> dict[int, float]:
     table = read_table(path, ("subj_id", "value"), what="noise ceilings")
     values = pd.Series(_numbers(table, "value", 0, 1)).groupby(table.integers("subj_id")).mean()
     if not len(values):
-        raise LabError(f"{path} is empty", expected="a noise ceiling of each participant",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{path} is empty", "a noise ceiling of each participant")
     return {int(subject): float(value) for subject, value in values.items()}
-
-
-def _read_voxels(path: Path) -> pd.DataFrame:
-    table = read_table(path, (*NOT_ROIS, "OTC"), what="regions of voxels")
-    if len(set(table.columns["voxel_id"])) < len(table.lines):
-        raise LabError(f"{path} names a voxel twice", expected="one row a voxel",
-                       remedy=USE_RELEASED)
-    subject, ncsnr = table.integers("subj_id"), _numbers(table, "ncsnr", 0, math.inf)
-    rows = []
-    for roi in (name for name in table.columns if name not in NOT_ROIS):
-        member = table.booleans(roi)
-        rows += [(int(one), roi, int(inside.sum()), float(np.median(ncsnr[inside])))
-                 for one in np.unique(subject) if (inside := member & (subject == one)).any()]
-    return pd.DataFrame(rows, columns=["subject", "roi", "n_voxels", "median_ncsnr"])
 
 
 def _numbers(table: TextTable, name: str, low: float, high: float) -> NDArray[np.float64]:
@@ -146,7 +120,7 @@ def _numbers(table: TextTable, name: str, low: float, high: float) -> NDArray[np
     values = pd.to_numeric(pd.Series(table.columns[name]), errors="coerce").to_numpy(float)
     wrong = np.flatnonzero(~((values >= low) & (values <= high)))
     if len(wrong):
-        raise LabError(f"{table.path}, line {table.lines[wrong[0]]}: {name} is "
-                       f"{table.columns[name][wrong[0]]!r}",
-                       expected=f"a number from {low:g} to {high:g}", remedy=USE_RELEASED)
+        raise unlike_release(f"{table.path}, line {table.lines[wrong[0]]}: {name} is "
+                             f"{table.columns[name][wrong[0]]!r}",
+                             f"a number from {low:g} to {high:g}")
     return values

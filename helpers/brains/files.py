@@ -30,32 +30,85 @@ USE_RELEASED = ("the file is whole, but not the published one, or was changed: k
                 "and put the published one there (helpers/datasets/sources.toml says where to "
                 "fetch it)")
 
+SAVE_AGAIN = ("save it in a .npy file: numpy.save(path, array), of plain numbers or text (Python "
+              "objects would run when they are read)")
+
 MAX_VOXELS = 2**28
 """Values of a volume of labels or of a map; the finest published one has some ten million."""
 
 
-def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
-    """Read a file, turning whatever is wrong with it into an error that names it."""
-    if not path.is_file():
-        raise LabError(f"no file {path}", expected=what, remedy=PUT_THERE)
-    try:
-        return read(path)
-    except LabError:
-        raise
-    except PermissionError as error:
-        raise LabError(f"{path} cannot be read: {error.strerror}", expected=f"{what}, readable",
-                       remedy="give yourself the right to read it") from error
-    except UnexpectedFile as error:
-        raise substitute_error(path, what) or LabError(
-            f"{path} cannot be read: {error}", expected=what, remedy=USE_RELEASED) from error
-    except Exception as error:  # damaged bytes lead the libraries into any exception
-        raise substitute_error(path, what) or LabError(
-            f"{path} cannot be read: {error or type(error).__name__}", expected=f"{what}, whole",
-            remedy=PUT_AGAIN) from error
+def unlike_release(seen: str, expected: str) -> LabError:
+    """Return the error for a published file that is whole, and holds something else."""
+    return LabError(seen, expected=expected, remedy=USE_RELEASED)
 
 
 class UnexpectedFile(Exception):
     """A file that is whole, and is not what it should be."""
+
+
+def readable(path: Path, read: Callable[[Path], Any], what: str, *, remedy: str = "") -> Any:
+    """Read a file, turning whatever is wrong with it into an error that names it.
+
+    Parameters
+    ----------
+    path : Path
+    read : callable
+        Gets the path.
+    what : str
+        What should be there, for the error.
+    remedy : str
+        What to do about a file of the user's own; empty: it is a published one.
+    """
+    if not path.is_file():
+        raise LabError(f"no file {path}", expected=what,
+                       remedy="put it there" if remedy else PUT_THERE)
+    try:
+        return read(path)
+    except LabError:
+        raise
+    except Exception as error:  # damaged bytes lead the libraries into any exception
+        if isinstance(error, PermissionError):
+            remedy = "give yourself the right to read it"
+        elif not remedy:
+            remedy = USE_RELEASED if isinstance(error, UnexpectedFile | NotPlain) else PUT_AGAIN
+        raise substitute_error(path, what) or LabError(
+            f"{path} cannot be read: {error or type(error).__name__}", expected=what,
+            remedy=remedy) from error
+
+
+def load_array(path: Path, what: str, kinds: str, *, n: int | None = None,
+               remedy: str = SAVE_AGAIN) -> NDArray:
+    """Map a ``.npy`` file into memory, refusing pickles and other types.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What should be there, for the error.
+    kinds : str
+        NumPy's letters of the types that are allowed ("fiu", "U").
+    n : int, optional
+        Voxels of the responses: it is to hold a value for each.
+    remedy : str
+        As for `readable`.
+
+    Raises
+    ------
+    LabError
+        If the file is missing, damaged, a pickle, or of another type or length.
+    """
+    def read(where: Path) -> NDArray:
+        values = np.load(where, mmap_mode="r", allow_pickle=False)
+        if not isinstance(values, np.ndarray):
+            raise UnexpectedFile("it is an archive")
+        if values.dtype.kind not in kinds:
+            raise UnexpectedFile(f"it is of type {values.dtype}")
+        if n is not None and values.shape != (n,):
+            raise LabError(f"{path} has the shape {values.shape}, the responses have {n} voxels",
+                           expected=f"{what}: the shape ({n},)", remedy=SAVE_AGAIN)
+        return values
+
+    return readable(path, read, what, remedy=remedy)
 
 
 def read_json(path: Path, key: str, what: str) -> dict[str, Any]:
@@ -94,8 +147,8 @@ def read_names(path: Path) -> dict[int, str]:
     return found
 
 
-def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
-                  most: float = np.inf) -> NDArray[np.int64]:
+def whole_numbers(values: NDArray, where: object, *, minimum: float = -np.inf,
+                  maximum: float = np.inf) -> NDArray[np.int64]:
     """Return labels or codes of a file as integers, refusing whatever a conversion would change.
 
     Parameters
@@ -103,7 +156,7 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
     values : array, any type and shape
     where : Path or str
         The file, for the error.
-    least, most : float
+    minimum, maximum : float
         Range that they must lie in.
 
     Returns
@@ -116,17 +169,17 @@ def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
         If one is not a finite whole number, or outside the range: names its value and place.
     """
     values = np.asarray(values)
-    number = values.dtype.kind in "iufb"
-    with np.errstate(invalid="ignore"):
-        good = ((values >= least) & (values <= most) & np.isfinite(values)
-                & (values == np.round(values)) & (np.abs(values.astype(float)) <= MAX_WHOLE)
-                ) if number else np.zeros(values.shape, bool)
+    good = np.zeros(values.shape, bool)
+    if values.dtype.kind in "iufb":
+        with np.errstate(invalid="ignore"):
+            good = ((values >= minimum) & (values <= maximum) & (values == np.round(values))
+                    & (np.abs(values.astype(float)) <= MAX_WHOLE))
     if not good.all():
         place = np.unravel_index(np.flatnonzero(~good)[0], values.shape)
-        span = f" from {least:g} to {most:g}" if np.isfinite([least, most]).all() else ""
-        raise LabError(f"{where}: the value {values[place]!s} at {', '.join(map(str, place))} "
-                       f"(from 0; {int((~good).sum())} such)",
-                       expected=f"whole numbers{span}", remedy=USE_RELEASED)
+        span = f" from {minimum:g} to {maximum:g}" if np.isfinite([minimum, maximum]).all() else ""
+        raise unlike_release(f"{where}: the value {values[place]!s} at "
+                             f"{', '.join(map(str, place))} (from 0; {int((~good).sum())} such)",
+                             f"whole numbers{span}")
     return values.astype(np.int64)
 
 
@@ -142,10 +195,7 @@ def read_mapping(path: Path) -> dict[int, str]:
             _, _, kind = np.lib.format.read_array_header_1_0(file)
             if not kind.hasobject:
                 raise UnexpectedFile(f"an array of {kind}")
-            try:
-                content = read_plain_object(file)
-            except NotPlain as error:
-                raise UnexpectedFile(str(error)) from error
+            content = read_plain_object(file)
         if not isinstance(content, dict):
             raise UnexpectedFile(f"it holds a {type(content).__name__}")
         labels = whole_numbers(list(content), where).tolist()
@@ -175,4 +225,4 @@ class Files(ImageSource):
 
     def open(self, index: int) -> Image.Image:
         """Decode one image as RGB."""
-        return readable(self.paths[index], decode_rgb, "an image")
+        return decode_rgb(self.paths[index])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.algonauts import read_masks
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.brains.nsd_files import HEMISPHERES
 from helpers.brains.surfaces import Surface
 from helpers.core.content_digests import files_digest
@@ -84,17 +84,17 @@ def read_region_masks(root: Path, subject: str) -> RegionMasks:
         As `helpers.brains.algonauts.read_masks`; if a file is not of fsaverage's size.
     """
     masks = read_masks(root, subject, "fsaverage")
-    vertices, n_fsaverage = {}, {}
-    for name, sides in masks.items():
-        for side in sides:
-            if len(side) != N_FSAVERAGE:
-                raise LabError(f"{root}/{subject}: {name} has {len(side)} labels on fsaverage",
-                               expected=f"{N_FSAVERAGE} a hemisphere", remedy=USE_RELEASED)
-        vertices[name] = {hemisphere: np.flatnonzero(side[:N_FSAVERAGE5])
-                          for hemisphere, side in zip(HEMISPHERES, sides)}
-        n_fsaverage[name] = {hemisphere: int(side.sum())
-                             for hemisphere, side in zip(HEMISPHERES, sides)}
-    return RegionMasks(subject, vertices, n_fsaverage)
+    lengths = sorted({len(side) for sides in masks.values() for side in sides})
+    if lengths != [N_FSAVERAGE]:
+        raise unlike_release(f"{root}/{subject} has {lengths[0]} labels on fsaverage",
+                             f"{N_FSAVERAGE} a hemisphere")
+    by_side = {name: dict(zip(HEMISPHERES, sides)) for name, sides in masks.items()}
+    return RegionMasks(
+        subject,
+        {name: {hemisphere: np.flatnonzero(side[:N_FSAVERAGE5])
+                for hemisphere, side in sides.items()} for name, sides in by_side.items()},
+        {name: {hemisphere: int(side.sum()) for hemisphere, side in sides.items()}
+         for name, sides in by_side.items()})
 
 
 def fsaverage5_flat_map(hemisphere: str) -> Surface:

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
+from helpers.brains.files import readable, unlike_release
 from helpers.brains.hdf5_datasets import own_dataset
-from helpers.core.content_digests import files_digest
+from helpers.core.content_digests import file_state, files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
 from helpers.stimuli.image_source import ImageSource
@@ -38,15 +38,14 @@ class HDF5Images(ImageSource):
         self.path, self.name = path, name
         found = readable(path, lambda where: own_dataset(open_hdf5(where), name),
                          "an HDF5 file of images")
-        if found is None or found.dtype != np.uint8 \
-                or found.ndim != 4 or found.shape[3] != 3:
-            raise LabError(f"{path} has no dataset {name!r} of images",
-                           expected="(n_images, height, width, 3), uint8", remedy=USE_RELEASED)
+        if found is None or found.dtype != np.uint8 or found.ndim != 4 or found.shape[3] != 3:
+            raise unlike_release(f"{path} has no dataset {name!r} of images",
+                                 "(n_images, height, width, 3), uint8")
         self.shape = found.shape
         limit = Image.MAX_IMAGE_PIXELS or np.inf
         if found.shape[1] * found.shape[2] > limit:
-            raise LabError(f"{path}: images of {found.shape[1]} x {found.shape[2]} pixels",
-                           expected=f"at most {limit:.0f} pixels", remedy=USE_RELEASED)
+            raise unlike_release(f"{path}: images of {found.shape[1]} x {found.shape[2]} pixels",
+                                 f"at most {limit:.0f} pixels")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -65,14 +64,11 @@ class HDF5Images(ImageSource):
         if not 0 <= index < len(self):
             raise LabError(f"image {index} of {self.path}", expected=f"0 to {len(self) - 1}",
                            remedy="use the indices of this cohort's image source")
-        try:
-            return Image.fromarray(open_hdf5(self.path)[self.name][index])
-        except (OSError, RuntimeError) as error:
-            raise LabError(f"{self.path}, image {index}: {error}", expected="a whole file",
-                           remedy=PUT_AGAIN) from error
+        return readable(self.path, lambda path: Image.fromarray(open_hdf5(path)[self.name][index]),
+                        f"an HDF5 file with image {index}")
 
 
-_OPEN_FILES: dict[Path, tuple[tuple[int, ...], h5py.File]] = {}
+_OPEN_FILES: dict[Path, tuple[list[int], h5py.File]] = {}
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -83,10 +79,10 @@ def open_hdf5(path: Path) -> h5py.File:
     LabError
         If the file is missing or damaged.
     """
-    if not path.is_file():
-        return readable(path, h5py.File, "an HDF5 file of images")
-    status = path.stat()
-    state = os.getpid(), status.st_ino, status.st_size, status.st_mtime_ns
-    if path not in _OPEN_FILES or _OPEN_FILES[path][0] != state:
-        _OPEN_FILES[path] = state, readable(path, h5py.File, "an HDF5 file of images")
-    return _OPEN_FILES[path][1]
+    def read(where: Path) -> h5py.File:
+        state = [os.getpid(), *file_state(where.stat())]
+        if where not in _OPEN_FILES or _OPEN_FILES[where][0] != state:
+            _OPEN_FILES[where] = state, h5py.File(where)
+        return _OPEN_FILES[where][1]
+
+    return readable(path, read, "an HDF5 file of images")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from helpers.brains.algonauts import Algonauts
@@ -13,11 +14,16 @@ from helpers.brains.nsd import NSD
 from helpers.brains.object2vec import Object2Vec
 from helpers.config.validation import suggest
 from helpers.core.digest import text_digest
-from helpers.core.errors import LabError
+from helpers.core.errors import LabError, one_of
 from helpers.lab import Laboratory
 
-LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
-           "object2vec": Object2Vec, "arrays": Arrays}
+SPLIT = ("n_pool", "n_batches", "n_shared", "n_sessions")
+LAYOUTS: dict[str, tuple[Callable[..., Cohort], tuple[str, ...]]] = {
+    "nsd": (partial(NSD, n_shared=0), SPLIT),
+    "nsd-volume": (partial(NSD, n_shared=0, space="func1pt8mm"), SPLIT),
+    "algonauts": (Algonauts, ()), "nod": (NOD, ("per_run",)), "object2vec": (Object2Vec, ()),
+    "arrays": (Arrays, ())}
+"""Layout -> what opens it, and the settings that it knows."""
 OWN_OR_COHORT = ("finetuning_cohort", "decoding_cohort")
 """Tables in whose place [cohort] stands where a profile lacks them."""
 
@@ -41,16 +47,14 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
         table = "cohort"
     spec = laboratory.profile.table(table)
     cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,
-                         n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared,
-                         n_sessions=spec.n_sessions, per_run=spec.per_run)
+                         **{name: getattr(spec, name) for name in (*SPLIT, "per_run")})
     digests = [cohort.stimuli.digest, *map(cohort.digest, cohort.subjects)]
     laboratory.record(table, text_digest(" ".join(digests)))
     return cohort
 
 
-def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 0,
-                n_batches: int = 0, n_shared: int = 0,
-                n_sessions: Mapping[str, int] | None = None, per_run: str = "") -> Cohort:
+def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (),
+                **settings: object) -> Cohort:
     """Read a cohort by the layout of its files.
 
     Parameters
@@ -60,13 +64,10 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     root : Path
     subjects : sequence of str
         Empty: all.
-    n_pool, n_batches, n_shared : int
-        How NSD's images are split; other layouts have splits of their own. 0: as
-        published (for ``n_shared``: whatever is found).
-    n_sessions : dict, subject -> int, optional
-        As for `NSD`.
-    per_run : {"", "vertex", "scalar"}
-        How NOD's responses are z-scored (`helpers.brains.nod.NOD`); "": "vertex".
+    settings : n_pool, n_batches, n_shared, n_sessions, per_run
+        How NSD's images are split, and which sessions are used (`helpers.brains.nsd.NSD`); how
+        NOD's responses are z-scored (`helpers.brains.nod.NOD`). Empty or 0: as published (for
+        ``n_shared``: whatever is found).
 
     Raises
     ------
@@ -76,16 +77,10 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     if layout not in LAYOUTS:
         raise LabError(f"the layout {layout!r}", expected="one of " + ", ".join(LAYOUTS),
                        remedy=suggest(layout, LAYOUTS) or "correct [cohort] in the profile")
-    if per_run and layout != "nod":
-        raise LabError(f"per_run = {per_run!r} for the layout {layout!r}",
-                       expected="no such key: it is for the layout 'nod'",
+    opener, known = LAYOUTS[layout]
+    given = {name: value for name, value in settings.items() if value}
+    for name in given.keys() - set(known):
+        raise LabError(f"{name} = {given[name]!r} for the layout {layout!r}",
+                       expected=one_of(known, "no such key: this layout has a split of its own"),
                        remedy="remove it from the cohort's table in the profile")
-    if layout.startswith("nsd"):
-        space = "nativesurface" if layout == "nsd" else "func1pt8mm"
-        return NSD(root, subjects=subjects, n_pool=n_pool or 4000, n_batches=n_batches or 4,
-                   n_shared=n_shared, space=space, n_sessions=n_sessions)
-    if n_pool or n_batches or n_shared or n_sessions:
-        raise LabError(f"n_pool, n_batches, n_shared or n_sessions for the layout {layout!r}",
-                       expected="none of them: this layout has a split of its own",
-                       remedy="remove them from [cohort] in the profile")
-    return LAYOUTS[layout](root, subjects=subjects, **{"per_run": per_run} if per_run else {})
+    return opener(root, subjects=subjects, **given)

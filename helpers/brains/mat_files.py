@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy.io import loadmat
 
-from helpers.brains.files import USE_RELEASED, readable
+from helpers.brains.files import readable, unlike_release
 from helpers.core.errors import LabError
 
 COMPRESSED = 15
@@ -35,8 +35,7 @@ def read_mat(path: Path, name: str) -> Any:
 
     content = readable(path, read, "a MATLAB 5 file")
     if name not in content:
-        raise LabError(f"{path} has no variable {name!r}", expected=name,
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{path} has no variable {name!r}", name)
     return content[name]
 
 

@@ -10,10 +10,11 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, Files, UnexpectedFile, readable, whole_numbers
+from helpers.brains.cohort import Cohort, Fold, Responses, select_subjects
+from helpers.brains.files import Files, UnexpectedFile, readable, unlike_release, whole_numbers
 from helpers.brains.mat_files import read_mat
-from helpers.brains.rois import GLASSER, checked
+from helpers.brains.nsd_files import list_subjects
+from helpers.brains.rois import GLASSER
 from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
@@ -28,7 +29,7 @@ R2_ROW = 3
 RUN = re.compile(r"ses-imagenet(\d\d)_task-imagenet_run-(\d+)")
 IMAGE = re.compile(r"(?!/)(?!(.*/)?\.\./)(.+/.+|n\d+_\d+)\.[A-Za-z]+")
 """An image's path, or its name in ImageNet, whose folder the name begins with."""
-AREA = re.compile(r"[LR]_(\w+)_ROI")
+AREA = re.compile(r"[LR]_\w+_ROI")
 
 
 class NOD(Cohort):
@@ -62,15 +63,11 @@ class NOD(Cohort):
             raise LabError(f"per_run = {per_run!r}", expected="'vertex' or 'scalar'",
                            remedy="choose one of these")
         self.root, self.n_best, self.per_run = root, n_best, per_run
-        found = [path.parent for path in root.glob("derivatives/ciftify/[sS][uU][bB]*/results")]
-        present = [path.name for path in select_by_pattern(found, re.compile(r"sub-\d\d"),
-                                                           "the participant", "sub-01")]
-        missing = [name for name in subjects if name not in present] if present else ["sub-01"]
-        if missing:
-            raise LabError(f"no derivatives/ciftify/{missing[0]}/results in {root}",
-                           expected="ses-imagenet01_task-imagenet_run-1 and others",
-                           remedy="see [nod] in helpers/datasets/sources.toml")
-        self.subjects = tuple(subjects) or tuple(present)
+        present = list_subjects(root / "derivatives/ciftify", "results", pattern=r"sub-\d\d",
+                                example="sub-01")
+        self.subjects = select_subjects(
+            subjects, present, root, files="derivatives/ciftify/sub-01/results and others",
+            remedy="see [nod] in helpers/datasets/sources.toml")
         self._runs = {name: self._list_runs(name, n_sessions) for name in self.subjects}
         self._shown = {name: [_images(run) for run in runs]
                        for name, runs in self._runs.items()}
@@ -103,65 +100,54 @@ class NOD(Cohort):
         """Return V1 to V4, left and right, among the cortical vertices."""
         folder = self.root / "supportfiles"
         atlas = folder / "MMP_mpmLR32k.mat"
-        values = whole_numbers(np.ravel(read_mat(atlas, "glasser_MMP")), atlas, least=0,
-                               most=2 * N_LABELS)
+        values = whole_numbers(np.ravel(read_mat(atlas, "glasser_MMP")), atlas, minimum=0,
+                               maximum=2 * N_LABELS)
         if not (values > N_LABELS).any():
-            raise LabError(f"{atlas}: labels up to {values.max(initial=0)}",
-                           expected=f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right",
-                           remedy=USE_RELEASED)
-        text = readable(folder / "roilbl_mmp.csv", read_text,
-                        "names of areas, a row each")
-        rows = [AREA.search(line) for line in text.splitlines()]
-        names = [row[1] for row in rows if row]  # the heading has no such name
-        swapped = [row[0] for row in rows if row and f"L_{row[1]}_ROI" not in row.string]
-        if swapped:
-            raise LabError(f"{folder / 'roilbl_mmp.csv'}: {swapped[0]} and no left area in its row",
-                           expected=f"labels 1 to {N_LABELS} of the left hemisphere",
-                           remedy=USE_RELEASED)
+            raise unlike_release(f"{atlas}: labels up to {values.max(initial=0)}",
+                                 f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right")
+        names = folder / "roilbl_mmp.csv"
+        text = readable(names, read_text, "names of areas, a row each")
+        rows = [line for line in text.splitlines() if AREA.search(line)]  # not the heading
         for name, label in GLASSER.items():
-            if names[label - 1:label] != [name]:
-                raise LabError(f"{folder / 'roilbl_mmp.csv'}: area {label} is not {name}",
-                               expected=f"{N_LABELS} rows, L_{name}_ROI in row {label}",
-                               remedy=USE_RELEASED)
+            if f"L_{name}_ROI" not in "".join(rows[label - 1:label]):
+                raise unlike_release(f"{names}: area {label} is not {name} of the left hemisphere",
+                                     f"{N_LABELS} rows, L_{name}_ROI in row {label}")
         return {name: (values == label, values == label + N_LABELS)
                 for name, label in GLASSER.items()}
 
     def rois(self, subject: str) -> tuple[str, ...]:
-        """Return the early areas, which everyone has."""
+        """Return the early areas, which all participants have."""
         self.opened(subject)
         return tuple(name for name, sides in self._areas.items() if any(s.any() for s in sides))
 
-    def _chosen(self, subject: str, rois: Sequence[str]) -> tuple[dict[str, NDArray], int]:
-        """Return the columns of each area, and how many of an area are not among its best."""
-        r2, columns, left_out = None, {}, 0
+    def _goodness_of_fit(self, subject: str) -> NDArray[np.float64]:
+        """Read the pRF model's R² of every vertex; -inf where it has none."""
+        path = self._results(subject) / "ses-prf_task-prf/ses-prf_task-prf_params.dscalar.nii"
+        if not path.is_file():
+            raise LabError(f"{subject} has no {path.name}",
+                           expected="pRF parameters, to choose the vertices they fit best",
+                           remedy="take sub-01 to sub-09, or open NOD with n_best=0")
+        values, n = _values(path), len(self._areas["V1"][0])
+        if len(values) <= R2_ROW or values.shape[1] < n:
+            raise unlike_release(f"{path} is {values.shape}",
+                                 f"{R2_ROW + 1} rows or more (R² in row {R2_ROW + 1}), {n} "
+                                 "vertices or more")
+        return np.where(np.isfinite(values[R2_ROW]), values[R2_ROW], -np.inf)
+
+    def _best_vertices(self, subject: str, rois: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Return the vertices of each area that the pRF model fits best, of both hemispheres."""
+        inside = {name: [np.flatnonzero(side) for side in self._areas[name]] for name in rois}
         if self.n_best and rois:
-            path = self._results(subject) / "ses-prf_task-prf/ses-prf_task-prf_params.dscalar.nii"
-            if not path.is_file():
-                raise LabError(f"{subject} has no {path.name}",
-                               expected="pRF parameters, to choose the vertices they fit best",
-                               remedy="take sub-01 to sub-09, or open NOD with n_best=0")
-            values, n = _values(path), len(self._areas["V1"][0])
-            if values.ndim != 2 or len(values) <= R2_ROW or values.shape[1] < n:
-                raise LabError(f"{path} is {values.shape}",
-                               expected=f"{R2_ROW + 1} rows or more (R² in row {R2_ROW + 1}), {n} "
-                               "vertices or more", remedy=USE_RELEASED)
-            r2 = np.where(np.isfinite(values[R2_ROW]), values[R2_ROW], -np.inf)
-        for name in rois:
-            best = []
-            for area in self._areas[name]:
-                inside = np.flatnonzero(area)
-                if r2 is not None:
-                    ranked = inside[np.argsort(-r2[inside], kind="stable")]
-                    left_out += len(inside[self.n_best:])
-                    inside = np.sort(ranked[:self.n_best])
-                best.append(inside)
-            columns[name] = np.concatenate(best)
-        return columns, left_out
+            r2 = self._goodness_of_fit(subject)
+            inside = {name: [side[np.argsort(-r2[side], kind="stable")[:self.n_best]]
+                             for side in sides] for name, sides in inside.items()}
+        return {name: np.sort(np.concatenate(sides)) for name, sides in inside.items()}
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read all runs, z-scored within each."""
-        present = self.rois(subject)
-        columns, left_out = self._chosen(subject, [r for r in checked(rois) if r in present])
+        columns = self._best_vertices(subject, self.chosen(subject, rois))
+        left_out = (sum(int(side.sum()) for name in columns for side in self._areas[name])
+                    - sum(map(len, columns.values())))
         kept = np.unique(np.concatenate([np.zeros(0, int), *columns.values()]))
         betas = [self._scaled(run, len(names), kept)
                  for run, names in zip(self._runs[subject], self._shown[subject])]
@@ -169,12 +155,12 @@ class NOD(Cohort):
         order = np.argsort(conditions)
         joined = np.concatenate(betas)[order]
         hemisphere, vertex = _places(self._runs[subject][0], kept)
-        found = Responses(
+        return Responses(
             subject, conditions[order], joined[:, None], hemisphere, vertex,
             {name: np.isin(kept, chosen) for name, chosen in columns.items()},
             np.full(len(kept), np.nan, np.float32),
-            {f"pRF R² not among the {self.n_best} best": left_out} if left_out else {})
-        return found.select(np.isfinite(joined).all(0), "constant or NaN")
+            {f"pRF R² not among the {self.n_best} best": left_out} if left_out else {}
+        ).finite("constant or NaN")
 
     def _scaled(self, run: Path, n_trials: int, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Read a run's betas of some columns and z-score them."""
@@ -186,14 +172,13 @@ class NOD(Cohort):
                            remedy=f"use betas and labels of one run, as they were published; look "
                            f"into {_label_file(run).name} for a line too many or too few")
         kept = values[:, columns].astype(np.float64)
-        from_ = values[:, :n] if self.per_run == "scalar" else kept  # the subcortex never counts
-        if self.per_run == "scalar":  # a vertex without values costs itself, not the whole run
-            from_ = from_[:, np.isfinite(from_).all(0)]
-        axis = None if self.per_run == "scalar" else 0
-        mean, spread = from_.mean(axis, dtype=np.float64), from_.std(axis, dtype=np.float64)
+        mean, std = kept.mean(0), kept.std(0)
+        if self.per_run == "scalar":  # of the cortex, without vertices that lack values
+            cortex = values[:, :n][:, np.isfinite(values[:, :n]).all(0)]
+            mean, std = cortex.mean(dtype=np.float64), cortex.std(dtype=np.float64)
         constant = (kept == kept[:1]).all(0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(constant, np.nan, (kept - mean) / spread).astype(np.float32)
+            return np.where(constant, np.nan, (kept - mean) / std).astype(np.float32)
 
     def _conditions(self, subject: str) -> NDArray[np.int64]:
         """Return the image of every trial, in the order of the runs."""
@@ -206,11 +191,7 @@ class NOD(Cohort):
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split as Mulrooney & Brockmeier (2024, Appendix C): 75 % fit, 10 %, 15 % test."""
-        shown = self._conditions(subject)
-        fold = split_fit_validation_test(len(shown))
-        (fit, choose), = fold.validation
-        return (Fold(np.sort(shown[fold.fit]), np.sort(shown[fold.test]),
-                     ((np.sort(shown[fit]), np.sort(shown[choose])),)),)
+        return (split_fit_validation_test(self._conditions(subject)),)
 
     def digest(self, subject: str) -> str:
         """Identify betas, labels, atlas and pRF parameters by name and content.
@@ -241,9 +222,8 @@ def _images(run: Path) -> list[str]:
     for number, line in readable(path, read_lines, "one image a line"):
         name = line.replace("\\", "/").removeprefix("stimuli/")
         if not IMAGE.fullmatch(name):
-            raise LabError(f"{path}, line {number}: {line!r}",
-                           expected="an image's name, such as n01440764_10026.JPEG",
-                           remedy=USE_RELEASED)
+            raise unlike_release(f"{path}, line {number}: {line!r}",
+                                 "an image's name, such as n01440764_10026.JPEG")
         found.append(name if "/" in name else f"imagenet/{name.split('_')[0]}/{name}")
     return found
 

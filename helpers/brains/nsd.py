@@ -6,14 +6,15 @@ Session by session, betas are z-scored and scattered into images x repeats x ver
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
-from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, read_volume
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
+from helpers.brains.files import read_volume, unlike_release
 from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd_files import (
     BETAS,
@@ -26,7 +27,7 @@ from helpers.brains.nsd_files import (
     list_subjects,
 )
 from helpers.brains.reliability import check_released_ncsnr
-from helpers.brains.rois import FAMILIES, checked, require_label_sets, roi, sort_rois
+from helpers.brains.rois import FAMILIES, require_label_sets, roi, sort_rois
 from helpers.brains.sessions import open_session, read_session
 from helpers.brains.splits import (
     N_REPEATS,
@@ -48,30 +49,6 @@ Masks = Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """ROI -> vertices in the left and in the right hemisphere."""
 
 __all__ = ["BETAS", "FAMILIES_NSD", "HEMISPHERES", "NSD"]
-
-
-@dataclass(frozen=True)
-class HemisphereVertices:
-    """The chosen vertices of one hemisphere, or of the volume.
-
-    Attributes
-    ----------
-    name : str
-        ``lh``, ``rh``; empty for the volume.
-    n_vertices : int
-        Of the file of betas.
-    vertex : array, int64, shape (n_chosen,)
-    hemisphere : array of str, shape (n_chosen,)
-    members : dict, ROI -> bool, shape (n_chosen,)
-    ncsnr : array, float32, shape (n_chosen,)
-    """
-
-    name: str
-    n_vertices: int
-    vertex: NDArray[np.int64]
-    hemisphere: NDArray[np.str_]
-    members: Mapping[str, NDArray[np.bool_]]
-    ncsnr: NDArray[np.float32]
 
 
 class NSD(Cohort):
@@ -112,20 +89,19 @@ class NSD(Cohort):
         self.n_shared = n_shared
         self.info = read_presentations(root / TABLE)
         present = list_subjects(root / "nsddata_betas/ppdata", f"{self.space.folder}/{BETAS}")
-        missing = [name for name in subjects if name not in present] if present else ["subj01"]
-        if missing:
-            raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
-                           expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
-                           remedy="see [nsd] in helpers/datasets/sources.toml")
-        self.subjects = tuple(subjects) or tuple(present)
+        self.subjects = select_subjects(
+            subjects, present, root / "nsddata_betas/ppdata",
+            files=f"subj01/{self.space.folder}/{BETAS}",
+            remedy="see [nsd] in helpers/datasets/sources.toml")
         require_label_sets({name: self._place(name).families() for name in self.subjects}, root)
         self._kept_sessions = checked_sessions(n_sessions or {}, self.info)
         self.n_sessions = {name: self._place(name).count_sessions(self._kept_sessions.get(name, 0))
                            for name in self.subjects}
         self.stimuli = HDF5Images(root / STIMULI)
         if len(self.stimuli) != len(self.info):
-            raise LabError(f"{len(self.stimuli)} images in {STIMULI}, {len(self.info)} rows in "
-                           f"{TABLE}", expected="as many", remedy=USE_RELEASED)
+            raise unlike_release(
+                f"{len(self.stimuli)} images in {STIMULI}, {len(self.info)} rows in {TABLE}",
+                "as many")
         self.condition_of = np.arange(len(self.stimuli))
         self._rois: dict[str, tuple[str, ...]] = {}
 
@@ -151,9 +127,7 @@ class NSD(Cohort):
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the betas of all sessions, z-scored within each, one session in memory."""
-        present = self.rois(subject)
-        chosen = [name for name in checked(rois) if name in present]
-        return self._read(subject, self._masks(subject, chosen), None)
+        return self._read(subject, self._masks(subject, self.chosen(subject, rois)), None)
 
     def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read the betas of all vertices, whatever their region, whose ncsnr is above a bound."""
@@ -175,83 +149,81 @@ class NSD(Cohort):
     def _read(self, subject: str, masks: Masks, min_ncsnr: float | None, *,
               scaled: bool = True) -> Responses:
         """Read vertices in one of some masks; or, inside and outside, all above a bound."""
-        parts = [self._part(subject, part, masks, min_ncsnr) for part in self.space.parts]
+        ncsnr = self._matching_ncsnr(subject, masks)
+        sides = {name: self._by_side(pair) for name, pair in masks.items()}
+        lengths = [len(values) for values in ncsnr.values()]
+        if min_ncsnr is None:
+            wanted = in_any(sides.values(), (2, sum(lengths)))
+        else:
+            above = [values > min_ncsnr for values in ncsnr.values()]
+            wanted = self._by_side(above * (2 // len(above)))  # a volume's voxels have no side
+        kept = wanted.any(0)
+        left, right = wanted[:, kept]
         shown = presentations(self.info, subject, self.n_sessions[subject])
         conditions = np.flatnonzero((shown >= 0).any(1))
-        total = sum(len(part.vertex) for part in parts)
-        betas = np.full((len(conditions), N_REPEATS, total), np.nan, np.float32)
-        good, start = np.ones(total, bool), 0
-        for part in parts:
-            here = slice(start, start + len(part.vertex))
-            self._fill(betas[..., here], good[here], subject, part, shown[conditions], scaled)
+        betas = np.full((len(conditions), N_REPEATS, len(left)), np.nan, np.float32)
+        good, vertices, start = np.ones(len(left), bool), [], 0
+        for part, inside in zip(ncsnr, np.split(kept, np.cumsum(lengths)[:-1])):
+            vertices.append(np.flatnonzero(inside))
+            here = slice(start, start + len(vertices[-1]))
+            self._fill(betas[..., here], good[here], self._place(subject), part, inside,
+                       shown[conditions], scaled)
             start = here.stop
-        join = lambda arrays: np.concatenate(list(arrays))  # noqa: E731
         found = Responses(
-            subject, conditions, betas, join(part.hemisphere for part in parts),
-            join(part.vertex for part in parts),
-            {name: join(part.members[name] for part in parts) for name in masks},
-            join(part.ncsnr for part in parts))
+            subject, conditions, betas,
+            np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
+            np.concatenate(vertices), {name: pair.any(0)[kept] for name, pair in sides.items()},
+            np.concatenate([*ncsnr.values()])[kept])
         found = found if good.all() else found.select(good, "constant or NaN")
         if scaled:
             check_released_ncsnr(found.betas, found.ncsnr, subject)
         return found
 
-    def _part(self, subject: str, name: str, masks: Masks,
-              min_ncsnr: float | None) -> HemisphereVertices:
-        """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
-        place = self._place(subject)
-        ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
-        with open_session(place.session(name, 1)) as stored:
-            n = stored.n_vertices
-        of = {f"ncsnr ({place.ncsnr(name)})": len(ncsnr)} | {
-            f"labels of {region}": len(side) for region, sides in masks.items()
-            for hemisphere, side in zip(HEMISPHERES, sides) if name in ("", hemisphere)}
-        for what, length in of.items():
-            if length != n:
-                raise LabError(f"{subject} {name}: {what} for {length} vertices, betas of {n}",
-                               expected="the same vertices in all files",
-                               remedy="use files of the same participant and space")
-        sides = np.zeros((2, n), bool)
-        for pair in masks.values():
-            for side, hemisphere in enumerate(HEMISPHERES):
-                if name in ("", hemisphere):
-                    sides[side] |= pair[side]
-        if min_ncsnr is not None:
-            sides = np.stack([(ncsnr > min_ncsnr) & (name in ("", hemisphere))
-                              for hemisphere in HEMISPHERES])
-        vertex = np.flatnonzero(sides.any(0))
-        left, right = sides[:, vertex]
-        kept = {region: np.any([pair[side][vertex] for side, hemisphere in enumerate(HEMISPHERES)
-                                if name in ("", hemisphere)], axis=0)
-                for region, pair in masks.items()}
-        return HemisphereVertices(name, n, vertex,
-                                  np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
-                                  kept, ncsnr[vertex])
+    def _by_side(self, pair: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Return two rows, left and right, over the vertices of all files of a session."""
+        return block_diag(*pair) if len(self.space.parts) == 2 else np.stack(pair)
 
-    def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str,
-              part: HemisphereVertices, shown: NDArray[np.int64], scaled: bool) -> None:
+    def _matching_ncsnr(self, subject: str, masks: Masks) -> dict[str, NDArray[np.float32]]:
+        """Read the ncsnr of each hemisphere (or the volume), checking that all files match."""
+        place, found = self._place(subject), {}
+        for part in self.space.parts:
+            found[part] = np.ravel(read_volume(place.ncsnr(part))).astype(np.float32)
+            with open_session(place.session(part, 1)) as stored:
+                n = stored.n_vertices
+            lengths = {f"ncsnr ({place.ncsnr(part)})": len(found[part])} | {
+                f"labels of {region}": len(side) for region, pair in masks.items()
+                for hemisphere, side in zip(HEMISPHERES, pair) if part in ("", hemisphere)}
+            for what, length in lengths.items():
+                if length != n:
+                    raise LabError(f"{subject} {part}: {what} for {length} vertices, betas of {n}",
+                                   expected="the same vertices in all files",
+                                   remedy="use files of the same participant and space")
+        return found
+
+    def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], place: NSDFiles,
+              part: str, inside: NDArray[np.bool_], shown: NDArray[np.int64],
+              scaled: bool) -> None:
         """Scatter all sessions into images x repeats x vertices; mark what is constant or NaN."""
-        place = self._place(subject)
-        for session in range(self.n_sessions[subject]):
-            values = read_session(place.session(part.name, session + 1), part.vertex,
-                                  n_vertices=part.n_vertices, scaled=scaled)
+        for session in range(self.n_sessions[place.subject]):
+            values = read_session(place.session(part, session + 1), np.flatnonzero(inside),
+                                  n_vertices=len(inside), scaled=scaled)
             image, repeat = np.nonzero(shown // TRIALS == session)
             betas[image, repeat] = values[shown[image, repeat] - session * TRIALS]
             good &= np.isfinite(values).all(0)
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
-        """Fit on batch 0, choose on batch 1, test on what everyone saw three times (authors'
-        nsdorg.py).
+        """Fit on batch 0, choose on batch 1, test on what all participants saw three times
+        (authors' nsdorg.py).
 
         Of participants who are not opened, `n_sessions` counts, or the published number.
         """
         known = {**self._kept_sessions, **self.n_sessions}
-        everyone = {name: known.get(name, n) for name, n in SPECIAL515.items()
+        participants = {name: known.get(name, n) for name, n in SPECIAL515.items()
                     if f"subject{int(name[4:])}_rep0" in self.info}
-        test = shared_images(self.info, everyone)
+        test = shared_images(self.info, participants)
         if self.n_shared and len(test) != self.n_shared:
             raise LabError(f"{len(test)} images were seen {N_REPEATS} times by all "
-                           f"{len(everyone)} participants", expected=f"{self.n_shared}",
+                           f"{len(participants)} participants", expected=f"{self.n_shared}",
                            remedy="compare n_sessions in the profile with the published numbers "
                            "(paper.toml), fetch these sessions, or set n_shared to 0")
         fit, choose, *_ = batches(self.info, subject, self.n_sessions[self.opened(subject)],

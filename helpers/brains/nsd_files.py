@@ -23,8 +23,9 @@ NAMES = "nsddata/freesurfer/{subject}/label/{family}.mgz.ctab"
 """Names of a family's labels, for both spaces."""
 
 
-def list_subjects(folder: Path, inside: str) -> list[str]:
-    """Return the participants subj01, subj02, … whose folder holds a given one.
+def list_subjects(folder: Path, inside: str, *, pattern: str = r"subj\d\d",
+                  example: str = "subj01") -> list[str]:
+    """Return the participants (by default subj01, subj02, …) whose folder holds a given one.
 
     Raises
     ------
@@ -33,9 +34,8 @@ def list_subjects(folder: Path, inside: str) -> list[str]:
     """
     depth = len(Path(inside).parts)
     found = [path.parents[depth - 1] for path in folder.glob(f"[sS][uU][bB]*/{inside}")]
-    return [path.name for path in select_by_pattern(found, re.compile(r"subj\d\d"),
-                                                    "the participant",
-                                                    "subj01")]
+    return [path.name for path in select_by_pattern(found, re.compile(pattern), "the participant",
+                                                    example)]
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,20 @@ used: the 1,875 numbers of ``fmri/subj001`` do not match its 1,870 voxels.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, whole_numbers
+from helpers.brains.cohort import Cohort, Fold, Responses, in_any, select_subjects
+from helpers.brains.files import unlike_release, whole_numbers
 from helpers.brains.mat_files import read_mat
+from helpers.brains.nsd_files import list_subjects
 from helpers.brains.rois import checked, sort_rois
+from helpers.brains.splits import join, leave_one_out
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
-from helpers.core.errors import LabError
-from helpers.core.stray_files import select_by_pattern
 from helpers.core.text import normalise_name
 from helpers.stimuli.image_sets import image_folder
 
@@ -49,20 +47,12 @@ class Object2Vec(Cohort):
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         found = {}
         for folder, end in (("fmri_ppa_loc", "(_old)?"), ("fmri", "")):
-            there = [path.parent for path in (root / folder).glob("[sS][uU][bB]*/roistack.mat")]
-            for path in select_by_pattern(there, re.compile(rf"subj\d{{3}}{end}"),
-                                          "the participant",
-                                          "subj001"):
-                found[path.name.removesuffix("_old")] = path
-        if not found:
-            raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",
-                           remedy="see [object2vec] in helpers/datasets/sources.toml")
-        missing = [name for name in subjects if name not in found]
-        if missing:
-            raise LabError(f"no participant {missing[0]!r} in {root}",
-                           expected=f"some of {', '.join(sorted(found))}",
-                           remedy="correct `subjects` in the profile")
-        self.subjects = tuple(subjects) or tuple(sorted(found))
+            for name in list_subjects(root / folder, "roistack.mat",
+                                      pattern=rf"subj\d{{3}}{end}", example="subj001"):
+                found[name.removesuffix("_old")] = root / folder / name
+        self.subjects = select_subjects(
+            subjects, sorted(found), root, files="fmri/subj001/roistack.mat and sets.mat",
+            remedy="see [object2vec] in helpers/datasets/sources.toml")
         self._folders = {name: found[name] for name in self.subjects}
         self.stimuli = image_folder(root / "stimuli")
         self.condition_of = self.stimuli.labels
@@ -77,40 +67,30 @@ class Object2Vec(Cohort):
         stack = read_mat(path, "roistack")
         lacking = [name for name in FIELDS if not hasattr(stack, name)]
         if lacking or np.asarray(stack.betas).dtype.kind not in "fiu":
-            raise LabError(f"{path}: roistack has "
-                           + (f"no {lacking[0]}" if lacking else "betas that are no numbers"),
-                           expected=f"a structure of {', '.join(FIELDS)}", remedy=USE_RELEASED)
+            raise unlike_release(f"{path}: roistack has "
+                                 + (f"no {lacking[0]}" if lacking else "betas that are no numbers"),
+                                 f"a structure of {', '.join(FIELDS)}")
         return stack
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the betas, categories in alphabetical order."""
         path, stack = self._folders[self.opened(subject)] / "roistack.mat", self._stack(subject)
         names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
-        index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", least=1,
-                              most=len(names))  # MATLAB counts from 1
-        order = self._order(path, [normalise_name(str(name)) for name in stack.conds])
-        if betas.shape != (len(order), len(index)):
-            raise LabError(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
-                           expected=f"{len(order)} categories x as many voxels as labels",
-                           remedy=USE_RELEASED)
-        chosen = [roi for roi in checked(rois) if roi in names]
-        members = {roi: index == names.index(roi) + 1 for roi in chosen}
-        good = np.isfinite(betas).all(0)
-        kept = np.any([*members.values(), np.zeros(len(index), bool)], axis=0)
+        index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", minimum=1,
+                              maximum=len(names))  # MATLAB counts from 1
+        stored = [normalise_name(str(name)) for name in stack.conds]
+        strange = sorted(set(stored) ^ set(self.categories))
+        if strange or betas.shape != (len(self.categories), len(index)):
+            raise unlike_release(
+                f"{path}: betas of shape {betas.shape}, {len(index)} labels"
+                + f"; it and the images differ in categories: {strange[:3]}" * bool(strange),
+                f"the {len(self.categories)} folders of stimuli/ x as many voxels as labels")
+        order = [stored.index(name) for name in self.categories]
+        members = {roi: index == names.index(roi) + 1 for roi in checked(rois) if roi in names}
         found = Responses(subject, np.arange(len(order)), betas[order][:, None].astype(np.float32),
                           np.full(len(index), "both"), np.arange(len(index)), members,
                           np.full(len(index), np.nan, np.float32))
-        return found.select(kept).select(good[kept], "NaN")
-
-    def _order(self, path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return where each category of the images stands in a file."""
-        if sorted(names) != sorted(self.categories):
-            strange = sorted(set(names) ^ set(self.categories))
-            raise LabError(f"{path} and the images differ in categories: {strange[:3]}",
-                           expected=f"the {len(self.categories)} folders of stimuli/",
-                           remedy="use images and responses of the same release")
-        place = {name: i for i, name in enumerate(names)}
-        return np.array([place[name] for name in self.categories])
+        return found.select(in_any(members.values(), len(index))).finite("NaN")
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Return the published sets, each the test once; choices by the same rule within the rest.
@@ -121,24 +101,16 @@ class Object2Vec(Cohort):
         index = {name: i for i, name in enumerate(self.categories)}
         sets = [[normalise_name(str(name)) for name in np.atleast_1d(part)]
                 for part in np.atleast_1d(read_mat(path, "sets"))]
-        if len(sets) < MIN_SETS:
-            raise LabError(f"{path} holds {len(sets)} sets", expected=f"{MIN_SETS} or more",
-                           remedy=USE_RELEASED)
-        strange = sorted({name for part in sets for name in part} - index.keys())
-        if strange:
-            raise LabError(f"{path} names the category {strange[0]!r}",
-                           expected=f"the {len(index)} folders of stimuli/", remedy=USE_RELEASED)
-        sets = [np.sort([index[name] for name in part]) for part in sets]
-        if len(np.unique(np.concatenate(sets))) != len(index):
-            raise LabError(f"{path}: the sets do not hold every category once",
-                           expected=f"{len(index)} categories", remedy=USE_RELEASED)
-        every = range(len(sets))
-        join = lambda chosen: np.sort(np.concatenate([sets[j] for j in chosen]))  # noqa: E731
+        names = [name for part in sets for name in part]
+        if len(sets) < MIN_SETS or set(names) != index.keys() or len(names) != len(index):
+            raise unlike_release(f"{path} holds {len(sets)} sets of {len(names)} categories, "
+                                 f"{', '.join(names[:5])} …",
+                                 f"{MIN_SETS} sets or more, in which each of the {len(index)} "
+                                 "folders of stimuli/ is once")
         folds = []
-        for k in every:
-            rest = [j for j in every if j != k]
+        for rest, test in leave_one_out([np.sort([index[name] for name in part]) for part in sets]):
             one, other = join(rest[::2]), join(rest[1::2])
-            folds.append(Fold(join(rest), sets[k], ((one, other), (other, one))))
+            folds.append(Fold(join(rest), test, ((one, other), (other, one))))
         return tuple(folds)
 
     def digest(self, subject: str) -> str:

@@ -2,8 +2,9 @@
 
 NumPy stores an array of objects as a pickle, which is a program. Of the names that such a file
 needs (``numpy.ndarray``, ``numpy.dtype`` and two functions that make arrays) each stands here for
-a class or function below. NumPy's own would do too much: ``numpy.ndarray`` called with some bytes
-and the type "object" takes these bytes for addresses in memory.
+a class below. NumPy's own would do too much: ``numpy.ndarray`` called with some bytes and the type
+"object" takes these bytes for addresses in memory. Each class has a ``__setstate__``, so that a
+file can change no class itself: called on the class, it lacks an argument.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-KINDS = "biufSU"
+PLAIN_TYPES = "biufSU"
 """NumPy's letters of plain types: booleans, numbers, texts."""
-MAKERS = {f"numpy.{core}.multiarray" for core in ("core", "_core")}
 
 
 class NotPlain(Exception):
@@ -27,7 +27,7 @@ class _Dtype:
     """A type, by the letter and size that the file gives."""
 
     def __init__(self, code: str, *_: Any) -> None:
-        if not isinstance(code, str) or code[:1] not in f"{KINDS}O" or not (
+        if not isinstance(code, str) or code[:1] not in f"{PLAIN_TYPES}O" or not (
                 code[1:] == "" or code[1:].isdecimal()):
             raise NotPlain(f"it holds a type {code!r}")
         self.code, self.order = code, "="
@@ -37,11 +37,12 @@ class _Dtype:
             raise NotPlain(f"it holds a type {self.code!r} of several parts")
         self.order = state[1]
 
-    def plain(self) -> np.dtype:
-        """Return the type of plain values."""
-        if self.code[0] == "O":
-            raise NotPlain("it holds values of any type")
-        return np.dtype(self.order.replace("|", "=") + self.code)
+
+def _plain_values(dtype: Any, content: Any) -> list[Any]:
+    """Return the values that some bytes hold."""
+    if not isinstance(dtype, _Dtype) or not isinstance(content, bytes) or dtype.code[0] == "O":
+        raise NotPlain("it holds values of an unknown form")
+    return np.frombuffer(content, dtype.order.replace("|", "=") + dtype.code).tolist()
 
 
 class _Array:
@@ -52,56 +53,32 @@ class _Array:
 
     def __setstate__(self, state: Sequence[Any]) -> None:
         _, _, dtype, _, content = state
-        if isinstance(content, list):
-            self.values = content
-        elif isinstance(dtype, _Dtype) and isinstance(content, bytes):
-            self.values = np.frombuffer(content, dtype.plain()).tolist()
-        else:
-            raise NotPlain("it holds an array of an unknown form")
+        self.values = content if isinstance(content, list) else _plain_values(dtype, content)
 
 
-def _scalar(dtype: Any, content: Any = b"") -> Any:
-    if not isinstance(dtype, _Dtype) or not isinstance(content, bytes):
-        raise NotPlain("it holds a number of an unknown form")
-    value, = np.frombuffer(content, dtype.plain()).tolist()
-    return value
+class _Scalar:
+    """One value, which stands for itself."""
+
+    def __new__(cls, dtype: Any, content: Any = b"") -> Any:
+        value, = _plain_values(dtype, content)
+        return value
+
+    def __setstate__(self, state: Any) -> None:
+        raise NotPlain("it changes a value")
 
 
-class _Marker:
-    """Stands for ``numpy.ndarray``, as the class of an array that is made; it cannot be called."""
-
-    __slots__ = ()
-
-
-NDARRAY = _Marker()
-
-
-class _Function:
-    """A function of this module that a file may call, and cannot change."""
-
-    __slots__ = ("_made",)
-
-    def __init__(self, made: Any) -> None:
-        self._made = made
-
-    def __call__(self, *args: Any) -> Any:
-        return self._made(*args)
-
-    def __setstate__(self, _: Any) -> None:
-        raise NotPlain("it changes a function")
+STAND_INS = {"numpy.ndarray": _Array, "numpy.dtype": _Dtype} | {
+    f"numpy.{core}.multiarray.{name}": made for core in ("core", "_core")
+    for name, made in (("_reconstruct", _Array), ("scalar", _Scalar))}
 
 
 class _PlainUnpickler(pickle.Unpickler):
     """Unpickle dictionaries of numbers and text, as NumPy stores them."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("numpy", "ndarray"):
-            return NDARRAY
-        if (module, name) == ("numpy", "dtype"):
-            return _Function(_Dtype)
-        if module in MAKERS and name in ("_reconstruct", "scalar"):
-            return _Function(_Array if name == "_reconstruct" else _scalar)
-        raise NotPlain(f"it would run {module}.{name}")
+        if f"{module}.{name}" not in STAND_INS:
+            raise NotPlain(f"it would run {module}.{name}")
+        return STAND_INS[f"{module}.{name}"]
 
 
 def read_plain_object(file: BinaryIO) -> Any:

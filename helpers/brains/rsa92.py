@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import squareform
 
-from helpers.brains.files import USE_RELEASED, whole_numbers
+from helpers.brains.files import unlike_release
 from helpers.brains.mat_files import read_mat
 from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
@@ -65,20 +65,11 @@ class MeasuredRdms:
         ``human IT``: mean over participants and sessions; ``monkey IT``: 674 neurons.
     single : dict, name -> float64, shape (4186,)
         Of each participant and session.
-    categories : tuple of str
-        Category of each image.
-    labels : tuple of str
-        Of 12 ways to divide the images.
-    vectors : array, bool, shape (92, 12)
-        Images that are on the labelled side of each.
     """
 
     stimuli: ImageSource
     rdms: dict[str, NDArray[np.float64]]
     single: dict[str, NDArray[np.float64]]
-    categories: tuple[str, ...]
-    labels: tuple[str, ...]
-    vectors: NDArray[np.bool_]
 
 
 def open_rsa92(laboratory: Laboratory) -> MeasuredRdms | None:
@@ -103,19 +94,12 @@ def read_rsa92(root: Path) -> MeasuredRdms:
     monkey, _ = read_mat(main, "RDMs_mIT_hIT_fig1")
     single = {str(one.name): _condensed(one.RDM, root / "92_brainRDMs.mat")
               for one in np.ravel(read_mat(root / "92_brainRDMs.mat", "RDMs"))}
-    vectors = whole_numbers(read_mat(main, "categoryVectors"), f"{main}, categoryVectors", least=0,
-                            most=1).astype(bool)
-    labels = tuple(str(label).strip() for label in read_mat(main, "categoryLabels"))
-    if len(images) != N_IMAGES or vectors.shape != (N_IMAGES, len(labels)):
-        raise LabError(f"{main} holds {len(images)} images, categories {vectors.shape}",
-                       expected=f"{N_IMAGES} of each", remedy=USE_RELEASED)
-    if not str(monkey.name).startswith("mIT"):
-        raise LabError(f"{main}: the first RDM is {monkey.name}", expected="mIT_674neurons",
-                       remedy=USE_RELEASED)
+    if len(images) != N_IMAGES or not str(monkey.name).startswith("mIT"):
+        raise unlike_release(f"{main} holds {len(images)} images, and first the RDM {monkey.name}",
+                             f"{N_IMAGES} images, mIT_674neurons")
     return MeasuredRdms(ImageStack(np.stack([one.image for one in images])),
                         {"human IT": np.mean(list(single.values()), axis=0),
-                         "monkey IT": _condensed(monkey.RDM, main)},
-                        single, tuple(str(one.category) for one in images), labels, vectors)
+                         "monkey IT": _condensed(monkey.RDM, main)}, single)
 
 
 def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
@@ -126,7 +110,6 @@ def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
     flat = squareform(values, checks=False) if square else values
     if not fits or not np.isfinite(flat).all() or (
             square and not np.allclose(flat, squareform(values.T, checks=False), atol=1e-6)):
-        raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN, or not symmetric",
-                       expected=f"the dissimilarities of {N_IMAGES} images",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{where}: an RDM of {values.shape}, or with NaN, or not symmetric",
+                             f"the dissimilarities of {N_IMAGES} images")
     return flat

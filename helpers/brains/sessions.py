@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
+from helpers.brains.files import PUT_AGAIN, readable, unlike_release
 from helpers.brains.hdf5_datasets import own_dataset
 from helpers.brains.splits import TRIALS
 from helpers.core.errors import LabError
@@ -62,9 +62,9 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
     """
     with open_session(path) as stored:
         if stored.n_trials != n_trials or stored.n_vertices != (n_vertices or stored.n_vertices):
-            raise LabError(f"{path} holds {stored.n_trials} trials of {stored.n_vertices} vertices",
-                           expected=f"{n_trials} trials of {n_vertices or 'all'} vertices",
-                           remedy=USE_RELEASED)
+            raise unlike_release(
+                f"{path} holds {stored.n_trials} trials of {stored.n_vertices} vertices",
+                f"{n_trials} trials of {n_vertices or 'all'} vertices")
         wanted = np.arange(stored.n_vertices) if columns is None else np.asarray(columns, np.int64)
         result = np.empty((n_trials, len(wanted)), np.float32)
         if len(wanted):
@@ -90,9 +90,9 @@ def zscore(values: NDArray[np.float32]) -> None:
     for start in range(0, values.shape[1], BLOCK):
         block = values[:, start:start + BLOCK]
         block -= block.mean(0, dtype=np.float64).astype(np.float32)
-        spread = np.sqrt(np.einsum("ij,ij->j", block, block, dtype=np.float64) / len(block))
+        std = np.sqrt(np.einsum("ij,ij->j", block, block, dtype=np.float64) / len(block))
         with np.errstate(divide="ignore", invalid="ignore"):
-            block *= np.where(spread > 0, 1 / spread, np.nan).astype(np.float32)
+            block *= np.where(std > 0, 1 / std, np.nan).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,8 @@ def open_session(path: Path) -> Iterator[StoredBetas]:
 
 def _check_axes(path: Path, n_axes: int, allowed: tuple[int, ...]) -> None:
     if n_axes not in allowed:
-        raise LabError(f"{path} has no dataset 'betas' of trials x vertices",
-                       expected=f"{TRIALS} trials x vertices, or x the three axes of a volume",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{path} has no dataset 'betas' of trials x vertices",
+                             f"{TRIALS} trials x vertices, or x the three axes of a volume")
 
 
 def _nifti_blocks(betas: nib.arrayproxy.ArrayProxy, wanted: NDArray[np.int64],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import unlike_release
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.text import TextTable, read_table
@@ -22,7 +22,7 @@ N_REPEATS = 3
 MAX_SUBJECTS = 99
 
 SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 40, 30), 1)}
-"""Completed sessions: 515 images were then seen three times by everyone."""
+"""Completed sessions: 515 images were then seen three times by all participants."""
 SHARED413 = {f"subj{i:02d}": n for i, n in enumerate((37, 37, 29, 27, 37, 29, 37, 27), 1)}
 """Sessions without the last three, once held back: the same rule then gives 413 images."""
 
@@ -46,9 +46,8 @@ def read_presentations(path: Path) -> pd.DataFrame:
     columns = [f"{name}_rep{k}" for name in present or ["subject1"] for k in range(N_REPEATS)]
     lacking = [name for name in columns if name not in table.columns]
     if lacking:
-        raise LabError(f"{path} has no column {lacking[0]!r}",
-                       expected=", ".join(["cocoId", "nsdId", "shared1000", *columns]),
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{path} has no column {lacking[0]!r}",
+                             ", ".join(["cocoId", "nsdId", "shared1000", *columns]))
     # An empty cell means the same as 0 there: not shown.
     info = pd.DataFrame({**table.columns, "shared1000": table.booleans("shared1000"),
                          **{name: table.integers(name) for name in ("cocoId", "nsdId")},
@@ -68,10 +67,9 @@ def _check_trials(table: TextTable, trials: pd.DataFrame) -> None:
     wrong = (values < 0) | (values > 0) & pd.Series(values).duplicated().to_numpy()
     if wrong.any():
         row, column = divmod(int(np.flatnonzero(wrong)[0]), trials.shape[1])
-        raise LabError(f"{table.path}, line {table.lines[row]}: {trials.columns[column]} is "
-                       f"{trials.iat[row, column]}, negative or the trial of another image",
-                       expected="trials from 1, one image each; 0: not shown",
-                       remedy=USE_RELEASED)
+        raise unlike_release(f"{table.path}, line {table.lines[row]}: {trials.columns[column]} is "
+                             f"{trials.iat[row, column]}, negative or the trial of another image",
+                             "trials from 1, one image each; 0: not shown")
 
 
 def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[np.int64]:
@@ -169,14 +167,30 @@ def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
     return [np.sort(chosen[:n_pool][b::n_batches]) for b in range(n_batches)]
 
 
-def split_fit_validation_test(n: int, *, seed: int = 0) -> Fold:
+def split_fit_validation_test(conditions: NDArray[np.int64]) -> Fold:
     """Split as Mulrooney & Brockmeier (2024, authors' training scripts): 75 % fit, 10 %
     validation, 15 % test.
 
-    The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(seed)``.
+    The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(0)``.
+
+    Parameters
+    ----------
+    conditions : array, int64, shape (n_trials,)
+        In the order of the files.
     """
-    deal = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
-    n_fit, n_train = int(0.75 * n), int(0.85 * n)
-    fit, choose, test = (np.sort(part) for part in (deal[:n_fit], deal[n_fit:n_train],
-                                                    deal[n_train:]))
+    n = len(conditions)
+    permuted = conditions[torch.randperm(n, generator=torch.Generator().manual_seed(0)).numpy()]
+    fit, choose, test = map(np.sort, np.split(permuted, [int(0.75 * n), int(0.85 * n)]))
     return Fold(fit, test, ((fit, choose),))
+
+
+def join(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the conditions of several parts, increasing."""
+    return np.sort(np.concatenate(list(parts)))
+
+
+def leave_one_out(parts: Sequence[NDArray[np.int64]]
+                  ) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.int64]]]:
+    """Yield, for each part of some conditions, the other parts and this one."""
+    for k, part in enumerate(parts):
+        yield [*parts[:k], *parts[k + 1:]], part

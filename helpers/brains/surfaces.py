@@ -1,4 +1,4 @@
-"""A participant's cortical sheet: where each vertex lies, so that a map can be drawn."""
+"""A participant's cortical surface: where each vertex lies, so that a map can be drawn."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable, whole_numbers
+from helpers.brains.files import PUT_AGAIN, load_array, readable, unlike_release, whole_numbers
 from helpers.brains.nsd import NSD
 from helpers.core.errors import LabError
 
 WHAT = "0 or 1 for each vertex of fsaverage"
 FLAT = 1e-6
-"""A sheet is flat where its depth is no more than this fraction of its width."""
+"""A surface is flat where its depth is no more than this fraction of its width."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A triangulated sheet of one hemisphere.
+    """A triangulated surface of one hemisphere.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Surface:
 
 
 def read_surface(cohort: Cohort, subject: str, hemisphere: str) -> Surface | None:
-    """Return the sheet on which a hemisphere's vertices lie; None where the files have none.
+    """Return the surface on which a hemisphere's vertices lie; None where the files have none.
 
     NSD: ``surf/<hemisphere>.inflated`` of the participant. Algonauts 2023: the same file of
     FreeSurfer's fsaverage, in ``fsaverage/surf`` of the data folder. Volumes and cohorts of voxels
@@ -78,10 +78,10 @@ def _opened(path: Path, mask: Path | None) -> Surface | None:
                        expected="finite points, and triangles between them", remedy=PUT_AGAIN)
     place = np.arange(len(points))
     if mask is not None:
-        inside = readable(mask, lambda p: np.load(p, allow_pickle=False), WHAT)
-        inside = whole_numbers(inside, mask, least=0, most=1)
+        inside = load_array(mask, WHAT, "iufb", remedy="")
+        inside = whole_numbers(inside, mask, minimum=0, maximum=1)
         if inside.shape != (len(points),):
-            raise LabError(f"{mask} has the shape {inside.shape}, and {path.name} {len(points)} "
-                           "points", expected=WHAT, remedy=USE_RELEASED)
+            raise unlike_release(f"{mask} has the shape {inside.shape}, and {path.name} "
+                                 f"{len(points)} points", WHAT)
         place = np.flatnonzero(inside)
     return Surface(np.asarray(points, np.float64), np.asarray(faces, np.int64), place)

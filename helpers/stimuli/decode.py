@@ -44,12 +44,16 @@ def decode_rgb(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            _refuse_huge(path, f"{image.width} x {image.height} pixels", image.width * image.height)
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):  # Pillow warns
+                raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
             return _as_rgb(path, image)
     except LabError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        _refuse_huge(path, str(error), np.inf)
+        raise LabError(f"{path} is too large: {error}",
+                       expected=f"at most {Image.MAX_IMAGE_PIXELS} pixels",
+                       remedy="keep the original elsewhere and put a scaled copy here; networks "
+                       "see some hundred pixels a side") from error
     except FileNotFoundError as error:
         raise LabError(f"no file {path}", expected="an image",
                        remedy="put it there, or open the set anew if it was changed") from error
@@ -58,14 +62,6 @@ def decode_rgb(path: Path) -> Image.Image:
             f"{path} cannot be read: {error}", expected="a whole image",
             remedy="look at this one file: if it is damaged or cut short, put a whole copy of it "
             "there; if it is no image, move it elsewhere") from error
-
-
-def _refuse_huge(path: Path, size: str, n_pixels: float) -> None:
-    limit = Image.MAX_IMAGE_PIXELS or np.inf
-    if n_pixels > limit:
-        raise LabError(f"{path} is too large: {size}", expected=f"at most {limit:.0f} pixels",
-                       remedy="keep the original elsewhere and put a scaled copy here; networks "
-                       "see some hundred pixels a side")
 
 
 def _as_rgb(path: Path, image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from helpers.core.errors import LabError
 from helpers.stimuli.folders import CLASSES_FILE
-from helpers.stimuli.image_sets import CORE, DOMAINS, ImageSet
+from helpers.stimuli.image_sets import CORE, DOMAINS, ImageSet, order_domains
 
 SCRAMBLED = "scrambled"
 """Beginning of the names of domains of scrambled images."""
@@ -23,10 +23,8 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 def intact_domains(domains: Iterable[str]) -> tuple[str, ...]:
     """Return the domains that are not scrambled: the paper's in its order, then the others."""
-    present = [domain for domain in dict.fromkeys(domains)
-               if not domain.casefold().startswith(SCRAMBLED)]
-    return (*(domain for domain in DOMAINS if domain in present),
-            *(domain for domain in present if domain not in DOMAINS))
+    return tuple(domain for domain in order_domains(domains)
+                 if not domain.casefold().startswith(SCRAMBLED))
 
 
 def core_domains(domains: Iterable[str]) -> tuple[str, ...]:
@@ -70,20 +68,18 @@ def require_domains(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageS
         raise LabError(
             f"the images in {images.root} have {number_word(len(intact))} intact domain"
             f"{'s' * (len(intact) != 1)}{': ' * bool(intact)}{', '.join(intact)}",
-            expected="at least two domains, since a unit is selective for a domain if it responds "
-            f"less to every other; the paper has {', '.join(DOMAINS)}, and others may be named",
-            remedy="put images of another domain into a folder of their own, and give every class "
-            f"folder its domain in {CLASSES_FILE} (layout 'imagefolder'), or every row in the "
-            "column domain (layout 'table')")
+            expected="at least two domains: a unit that is selective for one responds less to all "
+            f"others (the paper's: {', '.join(DOMAINS)})",
+            remedy="add images of another domain, in a folder of their own whose domain stands in "
+            f"{CLASSES_FILE} (layout 'imagefolder'), or as rows of a table (layout 'table')")
     counts = Counter(zip(images.domains, images.halves.tolist()))
-    few = {domain: [counts[domain, half] for half in (0, 1)] for domain in images.domain_names
-           if min(counts[domain, half] for half in (0, 1)) < min_images}
+    few = [f"{domain} {n[0]} + {n[1]}" for domain in images.domain_names
+           if min(n := [counts[domain, half] for half in (0, 1)]) < min_images]
     if few:
         raise LabError(
-            f"too few images in {images.root}: " + ", ".join(
-                f"{domain} {first} + {second}" for domain, (first, second) in few.items()),
-            expected=f"at least {min_images} images of every domain in each half (the halves are "
-            "every second image of each class folder), and better some dozens",
-            remedy="add images, or count their class to another domain, in "
-            f"{CLASSES_FILE} or in the column domain of the table")
+            f"too few images in {images.root}: {', '.join(few)}",
+            expected=f"at least {min_images} images of every domain in each half (every second "
+            "image of a class folder), and better some dozens",
+            remedy=f"add images, or count their class to another domain, in {CLASSES_FILE} or in "
+            "the table")
     return images

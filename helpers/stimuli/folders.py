@@ -7,14 +7,16 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.stray_files import find_original, is_stray
-from helpers.core.text import check_name, normalise_name, read_lines, read_table
+from helpers.core.text import TextTable, check_name, normalise_name, read_lines, read_table
 
+DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
+"""Intact domains, in the order of the authors' domain index (authors' classes.py)."""
 CLASSES_FILE = "classes.csv"
 """An ImageFolder may say in this file (columns category, domain) to which domain a category
 belongs; it lies in the set's folder or in the one above."""
@@ -31,21 +33,18 @@ OTHER_SUFFIXES = (".gif", ".apng", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".
 
 def subfolders(root: Path) -> dict[str, Path]:
     """Return the folders in a folder, by their names as lists have them; strays are left out."""
-    if root.is_file():
-        raise LabError(f"{root} is a file", expected="the folder of an image set",
-                       remedy="correct the key 'path' in the profile; for a CSV file that lists "
-                       "images, write layout = \"table\"")
     if not root.is_dir():
-        raise LabError(f"no folder {root}", expected="an image set there",
-                       remedy="check the data directory (LAB_DATA) and the profile's path")
+        raise LabError(f"{root} is a file" if root.is_file() else f"no folder {root}",
+                       expected="the folder of an image set",
+                       remedy="correct the key 'path' in the profile, or the data directory "
+                       "(LAB_DATA); for a CSV file that lists images, write layout = \"table\"")
     found: dict[str, Path] = {}
     for path in sorted(root.iterdir()):
         if path.is_dir() and not is_stray(path.name):
             check_name(path.name, root, "a folder")
             if found.setdefault(normalise_name(path.name), path) is not path:
-                raise LabError(
-                    f"two folders {normalise_name(path.name)!r} in {root}, which differ in "
-                               "blanks or in how accents are written",
+                raise LabError(f"two folders {normalise_name(path.name)!r} in {root}, which "
+                               "differ in blanks or in how accents are written",
                                expected="one folder per class",
                                remedy="put their images into one of them")
     return dict(sorted(found.items()))
@@ -117,18 +116,41 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
-def refuse_copied_folders(root: Path, names: Sequence[str], known: Iterable[str]) -> None:
-    """Refuse a class folder whose name is that of a copy of another's, unless a list knows it."""
+def refuse_copied_folders(root: Path, names: Collection[str]) -> None:
+    """Refuse a folder (of a class, a participant) whose name is that of a copy of another's."""
     for name in names:
         of = find_original(name, names)
-        if of is not None and name not in known:
+        if of is not None:
             raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
-                           expected="one sub-folder per class, and no copies",
-                           remedy=f"move it out of this folder; if it is a class of its own, "
-                           f"rename it, or list it in {CLASSES_FILE}")
+                           expected="a folder for each, and no copies",
+                           remedy="move it elsewhere; if it is another one, rename it (or list it, "
+                           f"if it is a class, with all others in {CLASSES_FILE})")
 
 
-def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> dict[str, str]:
+def spell_domain(name: str) -> str:
+    """Return the name of a domain: one of the paper's in its letters, if it is written FACES."""
+    return name.casefold() if name.casefold() in DOMAINS else name
+
+
+def read_domains(table: TextTable, category_column: str) -> dict[str, str]:
+    """Return category -> domain as a table lists them, refusing two domains of one category.
+
+    A domain that is written in several ways, such as Tools and tools, is spelt as at first.
+    """
+    spelt = {domain: domain for domain in DOMAINS}
+    domain_of: dict[str, str] = {}
+    for line, name, cell in zip(table.lines, table.columns[category_column],
+                                table.columns["domain"]):
+        domain = check_name(spelt.setdefault(cell.casefold(), cell), table.path, "a domain")
+        if domain_of.setdefault(name, domain) != domain:
+            raise LabError(f"{table.path}, line {line}: {name!r} has the domain {domain!r}, and "
+                           f"{domain_of[name]!r} further up",
+                           expected="one domain for each category",
+                           remedy="correct the line that is wrong, or use two categories")
+    return domain_of
+
+
+def read_classes(path: Path, names: Sequence[str]) -> dict[str, str]:
     """Read the domains of classes, refusing a list that leaves one out or names two domains.
 
     Parameters
@@ -137,31 +159,19 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
         Columns category (or class) and domain.
     names : sequence of str
         Classes that must be listed.
-    domains : iterable of str
-        Domains whose spelling is known: a list may write them in capitals.
     """
-    first_column = _category_column(path)
-    table = read_table(path, (first_column, "domain"), what="a line for every category")
-    spelt = {domain.casefold(): domain for domain in domains}
-    domain_of: dict[str, str] = {}
-    for line, name, domain in zip(table.lines, table.columns[first_column],
-                                  table.columns["domain"]):
-        domain = check_name(spelt.setdefault(domain.casefold(), domain), path, "a domain")
-        if domain_of.setdefault(name, domain) != domain:
-            raise LabError(f"{path}, line {line}: {name!r} has the domain {domain!r}, and "
-                           f"{domain_of[name]!r} further up", expected="each class once",
-                           remedy="remove the line that is wrong")
+    column = _category_column(path)
+    domain_of = read_domains(read_table(path, (column, "domain"), what="a line for every category"),
+                             column)
     missing = [name for name in names if name not in domain_of]
-    if len(missing) == len(names) > 1:
-        raise LabError(f"{path} lists {', '.join(list(domain_of)[:3]) or 'nothing'} …, and none of "
-                       f"the {len(names)} class folders, such as {names[0]!r}",
-                       expected="the list of this image set, not of another",
-                       remedy="take the list that belongs to these images, or move it elsewhere")
     if missing:
         near = suggest(missing[0], domain_of)
-        raise LabError(f"{path} does not list the class {missing[0]!r}",
+        raise LabError(f"{path} does not list the class {missing[0]!r} ({len(missing)} of the "
+                       f"{len(names)} class folders are absent; it lists "
+                       f"{', '.join(list(domain_of)[:3]) or 'nothing'} …)",
                        expected="a line for every class folder",
-                       remedy=f"add the line{near and '; ' + near}")
+                       remedy=f"add the lines{near and '; ' + near}; if the list is that of "
+                       "another image set, move it elsewhere")
     return domain_of
 
 
@@ -169,5 +179,5 @@ def _category_column(path: Path) -> str:
     """Return how the file calls its column of categories, as the line that names columns has it."""
     header = next((line for _, line in read_lines(path) if not line.casefold().startswith("sep=")),
                   "")
-    cells = {cell.strip().strip("\"'").strip() for cell in re.split(r"[,;\t]", header.casefold())}
+    cells = {cell.strip() for cell in re.split(r"[,;\t\"']", header.casefold())}
     return next((name for name in CATEGORY_COLUMNS if name in cells), CATEGORY_COLUMNS[0])

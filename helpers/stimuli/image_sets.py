@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from helpers.core.content_digests import content_digests, file_state
@@ -23,20 +24,20 @@ from helpers.core.text import read_table
 from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.folders import (
     CLASSES_FILE,
+    DOMAINS,
     SUFFIXES,
     count_images,
     describe_files,
     list_images,
     read_classes,
     refuse_copied_folders,
+    spell_domain,
     subfolders,
 )
 from helpers.stimuli.image_source import ImageSource
 from helpers.stimuli.image_table import read_image_table
 from helpers.stimuli.places365 import read_validation
 
-DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
-"""Intact domains, in the order of the authors' domain index (authors' classes.py)."""
 CORE = ("faces", "bodies", "scenes", "characters")
 """Domains that the first paper's figures are about."""
 
@@ -105,9 +106,7 @@ class ImageSet(ImageSource):
     @property
     def domain_names(self) -> tuple[str, ...]:
         """Domains that occur: the intact ones in the paper's order, then the others."""
-        present = dict.fromkeys(self.domains)
-        first = [domain for domain in DOMAINS if domain in present]
-        return tuple(first + [domain for domain in present if domain not in first])
+        return order_domains(self.domains)
 
     @property
     def halves(self) -> np.ndarray:
@@ -116,21 +115,12 @@ class ImageSet(ImageSource):
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> ImageSet:
         """Return the set of some of the images, in the order given."""
-        pick = lambda values: tuple(values[i] for i in chosen)  # noqa: E731
-        return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains),
-                        self.classes)
+        return replace(self, **{name: tuple(getattr(self, name)[i] for i in chosen)
+                                for name in ("files", "categories", "domains")})
 
     def first_per_class(self, n: int) -> ImageSet:
         """Return the set of the first ``n`` images of each class; 0: of all images."""
-        if not n:
-            return self
-        seen: Counter[str] = Counter()
-        chosen = []
-        for index, category in enumerate(self.categories):
-            if seen[category] < n:
-                chosen.append(index)
-            seen[category] += 1
-        return self.select(chosen)
+        return self.select(np.flatnonzero(_rank_in_group(self.categories) < n)) if n else self
 
     def identity(self, index: int) -> Hashable:
         """Return the file and when it was written."""
@@ -150,12 +140,20 @@ class ImageSet(ImageSource):
 
 def alternate(groups: Iterable[Hashable]) -> np.ndarray:
     """Return 0, 1, 0, 1, ... within each group, in the order given, int (n,)."""
-    seen: Counter[Hashable] = Counter()
-    half = []
-    for group in groups:
-        half.append(seen[group] % 2)
-        seen[group] += 1
-    return np.array(half, dtype=int)
+    return _rank_in_group(groups) % 2
+
+
+def _rank_in_group(groups: Iterable[Hashable]) -> np.ndarray:
+    """Return 0, 1, 2, ... within each group, in the order given, int (n,)."""
+    labels = pd.Series(list(groups), dtype=object)
+    return labels.groupby(labels, sort=False).cumcount().to_numpy()
+
+
+def order_domains(domains: Iterable[str]) -> tuple[str, ...]:
+    """Return the domains that occur, each once: the paper's in its order, then the others."""
+    present = dict.fromkeys(domains)
+    return (*(domain for domain in DOMAINS if domain in present),
+            *(domain for domain in present if domain not in DOMAINS))
 
 
 def floc(root: Path) -> ImageSet:
@@ -184,19 +182,17 @@ def image_folder(root: Path) -> ImageSet:
     A file ``classes.csv`` in the folder or the one above gives domains to the classes. Without it,
     each class is a domain of its own; a name such as ``Faces`` is the domain ``faces``.
     """
-    names = _class_folders(root)
+    names = list(_class_folders(root))
     n_loose = count_images(root)
     if n_loose:
         raise LabError(f"{n_loose} images in {root} beside {len(names)} class folders",
                        expected="every image in the folder of its class",
                        remedy="put each into a class folder, or move it elsewhere")
-    listed = [folder / CLASSES_FILE for folder in (root, root.parent)
-              if (folder / CLASSES_FILE).is_file()]
-    domain_of = read_classes(listed[0], names, DOMAINS) if listed else {}
-    refuse_copied_folders(root, names, domain_of)
-    spelt = {domain.casefold(): domain for domain in DOMAINS}
-    return _folders(root, {name: domain_of.get(name) or spelt.get(name.casefold(), name)
-                           for name in names}, equal=False)
+    listed = [path for path in (root / CLASSES_FILE, root.parent / CLASSES_FILE) if path.is_file()]
+    if not listed:
+        refuse_copied_folders(root, names)
+    domain_of = read_classes(listed[0], names) if listed else {n: spell_domain(n) for n in names}
+    return _folders(root, domain_of, complete=False)
 
 
 def image_table(path: Path) -> ImageSet:
@@ -205,7 +201,7 @@ def image_table(path: Path) -> ImageSet:
     Ordered by category, then by the natural order of files; see
     `helpers.stimuli.image_table.read_image_table`.
     """
-    files, categories, domains = zip(*read_image_table(path, DOMAINS))
+    files, categories, domains = zip(*read_image_table(path))
     return ImageSet(path.parent, files, categories, domains, tuple(dict.fromkeys(categories)))
 
 
@@ -214,15 +210,8 @@ def imagenet(root: Path) -> ImageSet:
 
     Not every class needs to be there: labels are positions among all 1,000 classes.
     """
-    table, names = imagenet_classes(), _class_folders(root)
-    strange = [name for name in names if name not in table]
-    if strange:
-        raise LabError(f"{len(strange)} of {len(names)} folders in {root} are no class of "
-                       f"ImageNet-1k, such as {strange[0]!r}{_describe_set(names)}",
-                       expected="folders named by the wnid of an ImageNet-1k class (n01440764 …)",
-                       remedy="correct the path of this image set in the profile, or use the "
-                       f"layout 'imagefolder'{_find_deeper(subfolders(root), table)}")
-    found = _folders(root, {name: table[name]["superclass"] for name in names}, equal=False)
+    table = imagenet_classes()
+    found = _folders(root, {name: row["superclass"] for name, row in table.items()}, complete=False)
     return replace(found, classes=tuple(table))
 
 
@@ -254,19 +243,28 @@ LAYOUTS = {"floc": floc, "classic": classic, "mc8": mc8, "imagefolder": image_fo
 """Layout name in a profile -> reader."""
 
 
-def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> ImageSet:
-    """Read category folders, alphabetically, refusing whatever would shift a label."""
-    found = subfolders(root)
-    strange = sorted(set(found) - set(domain_of))
+def _folders(root: Path, domain_of: dict[str, str], *, complete: bool = True) -> ImageSet:
+    """Read category folders, alphabetically, refusing whatever would shift a label.
+
+    Parameters
+    ----------
+    domain_of : dict, category -> domain
+        All categories that there may be.
+    complete : bool
+        Whether every one is to be there, with equally many images.
+    """
+    found = _class_folders(root)
+    strange = sorted(found.keys() - domain_of.keys())
     if strange:
         raise LabError(f"unknown category {strange[0]!r} in {root}{_describe_set(found)}",
-                       expected=f"only {', '.join(sorted(domain_of))}",
+                       expected=f"only {', '.join(sorted(domain_of)[:12])}"
+                       + " …" * (len(domain_of) > 12),
                        remedy="move the folder elsewhere or correct its name"
                        if domain_of.keys() & found.keys() else
                        "leave the folders as they are, and correct the path or the layout of this "
                        f"image set in the profile{_find_deeper(found, domain_of)}")
     members = {category: list_images(found.get(category, root / category))
-               for category in sorted(domain_of)}
+               for category in sorted(domain_of if complete else found)}
     empty = [category for category, names in members.items() if not names]
     if empty:
         there = describe_files(found.get(empty[0], root / empty[0]))
@@ -276,9 +274,9 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
                        remedy="put its images there; if it is no category of this set, move the "
                        "empty folder elsewhere"
                        + " (categories of your own are read under the layout 'imagefolder', with "
-                       f"domains in {CLASSES_FILE})" * equal)
+                       f"domains in {CLASSES_FILE})" * complete)
     counts = {category: len(names) for category, names in members.items()}
-    if equal and len(set(counts.values())) > 1:
+    if complete and len(set(counts.values())) > 1:
         usual = Counter(counts.values()).most_common(1)[0][0]
         other = [category for category, n in counts.items() if n != usual]
         raise LabError(f"unequal counts in {root}: {counts}",
@@ -286,20 +284,18 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
                        remedy=f"look into {', '.join(other[:3])}: put back what is missing, or "
                        "move what does not belong there elsewhere; your own images may differ in "
                        f"number under the layout 'imagefolder', with domains in {CLASSES_FILE}")
-    rows = [(f"{found[category].name}/{name}", category) for category, names in members.items()
-            for name in names]
-    return ImageSet(root, tuple(name for name, _ in rows), tuple(c for _, c in rows),
-                    tuple(domain_of[c] for _, c in rows), tuple(members))
+    files, categories, domains = zip(*(
+        (f"{found[category].name}/{name}", category, domain_of[category])
+        for category, names in members.items() for name in names))
+    return ImageSet(root, files, categories, domains, tuple(members))
 
 
 def _describe_set(names: Iterable[str]) -> str:
     """Say which known set the folders of these names are, for an error; "" for none."""
-    names = set(names)
-    for layout, known in {"floc": FLOC, "classic": CLASSIC, "mc8": MC8,
-                          "imagenet": imagenet_classes()}.items():
-        if len(names & known.keys()) > len(names) / 2:
-            return f", which holds a set of the layout {layout!r}"
-    return ""
+    names, known = set(names), {"floc": FLOC, "classic": CLASSIC, "mc8": MC8,
+                                "imagenet": imagenet_classes()}
+    return next((f", which holds a set of the layout {layout!r}" for layout in known
+                 if len(names & known[layout].keys()) > len(names) / 2), "")
 
 
 def _find_deeper(found: dict[str, Path], names: Iterable[str]) -> str:
@@ -309,16 +305,13 @@ def _find_deeper(found: dict[str, Path], names: Iterable[str]) -> str:
                  if names & subfolders(folder).keys()), "")
 
 
-def _class_folders(root: Path) -> list[str]:
-    names = list(subfolders(root))
-    n_loose = 0 if names else len(list_images(root))
-    if n_loose:
-        raise LabError(f"{n_loose} images in {root}, and no class folder",
+def _class_folders(root: Path) -> dict[str, Path]:
+    """Return the sub-folders of an image set; see `subfolders`."""
+    found = subfolders(root)
+    if not found:
+        raise LabError(f"{len(list_images(root))} images and no class folder in {root}",
                        expected="one sub-folder per class, with its images",
-                       remedy="sort the images into folders by class; ImageNet's validation "
-                       "images are unpacked in one folder, and its development kit lists their "
-                       "classes")
-    if not names:
-        raise LabError(f"no class folder in {root}", expected="one sub-folder per class",
-                       remedy="check the path of this image set in the profile")
-    return names
+                       remedy="check the path of this image set in the profile, or sort the images "
+                       "into folders by class (those of ImageNet's validation are unpacked in one "
+                       "folder, and its development kit lists their classes)")
+    return found

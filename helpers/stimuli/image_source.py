@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 
 import torch
 from PIL import Image
@@ -62,14 +63,10 @@ class ImageSource(ABC):
         """
         finished = getattr(transform, "normalise", lambda batch: batch)
         with ThreadPoolExecutor(threads) as pool:
-            waiting = None
-            for indices in index_batches:
-                coming = [pool.submit(self._pixels, int(i), transform) for i in indices]
-                if waiting is not None:
-                    yield finished(torch.stack([job.result() for job in waiting]))
-                waiting = coming
-            if waiting is not None:
-                yield finished(torch.stack([job.result() for job in waiting]))
+            jobs = ([pool.submit(self._pixels, int(i), transform) for i in indices]
+                    for indices in index_batches)
+            for batch, _ in pairwise(chain(jobs, [None])):  # the next one is already submitted
+                yield finished(torch.stack([job.result() for job in batch]))
 
     def _pixels(self, index: int, transform: Transform) -> Tensor:
         """Return one image as `transform` has it before normalising, remembered if it may be."""

@@ -1,16 +1,16 @@
 """A localizer of six sets: faces, bodies, scenes, words, scrambled scenes, scrambled words.
 
 Made from the images of another localizer, as they are opened. All become grey, with one mean and
-one spread of luminance, so that no set is reported by its light. Where that localizer has other
-domains, the sets are these: the paper's four as far as they are there, then others, then the
-scrambled ones.
+one standard deviation of luminance, so that no set is recognised by its luminance. Where that
+localizer has other domains, the sets are these: the paper's four as far as they are there, then
+others, then the scrambled ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -26,12 +26,12 @@ SCRAMBLED = {"scrambled scenes": "scenes", "scrambled words": "characters"}
 """Scrambled set -> the set that is scrambled."""
 SIX_CATEGORIES = (*CORE, *SCRAMBLED)
 """The sets of a localizer with the paper's domains."""
-KINDS = ("8 x 8 blocks", "phase", "16 x 16 blocks", "phase")
-"""Ways to scramble, dealt so that both halves of a set have as many of each (where it has eight
+SCRAMBLING = ("8 x 8 blocks", "phase", "16 x 16 blocks", "phase")
+"""Ways to scramble, in turn, so that both halves of a set have as many of each (where it has eight
 images or more)."""
 NO_WORDS = ("number",)
 """Folders of the domain `characters` that hold no words."""
-MEAN, SPREAD = 0.5, 0.2
+MEAN, STD = 0.5, 0.2
 """Luminance of every image, on a scale from 0 to 1."""
 
 
@@ -53,19 +53,17 @@ class SixCategoryLocalizer(ImageSet):
     @property
     def digest(self) -> str:
         """Return what stands for images, order, and what is done to them."""
-        return text_digest(repr((self.source, MEAN, SPREAD, self.files, self.ways,
+        return text_digest(repr((self.source, MEAN, STD, self.files, self.ways,
                                  self.categories, self.domains, self.classes)))
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> SixCategoryLocalizer:
         """Return the set of some of the images, in the order given."""
-        few = super().select(chosen)
-        return SixCategoryLocalizer(few.root, few.files, few.categories, few.domains, few.classes,
-                                    tuple(self.ways[i] for i in chosen), self.source)
+        return replace(super().select(chosen), ways=tuple(self.ways[i] for i in chosen))
 
     def identity(self, index: int) -> Hashable:
         """Return the file, and what is done to it."""
         of_file = super().identity(index)
-        return None if of_file is None else (of_file, self.ways[index], MEAN, SPREAD)
+        return None if of_file is None else (of_file, self.ways[index], MEAN, STD)
 
     def open(self, index: int) -> Image.Image:
         """Decode one image, scramble it where it is to be, and match its luminance; RGB."""
@@ -79,7 +77,7 @@ class SixCategoryLocalizer(ImageSet):
             pixels = np.asarray(block_scramble(grey, rng, tiles=int(way.split()[0]))) / 255
         else:
             pixels = np.asarray(grey) / 255
-        matched = match_luminance(pixels, MEAN, SPREAD)
+        matched = match_luminance(pixels, MEAN, STD)
         return Image.fromarray(grey_levels(matched)).convert("RGB")
 
 
@@ -119,7 +117,7 @@ def make_six_category_localizer(localizer: ImageSet) -> SixCategoryLocalizer:
     for name, domain in scrambled.items():
         chosen += members[domain][:n]
         names += [name] * n
-        ways += [KINDS[(i // 2) % len(KINDS)] for i in range(n)]
+        ways += [SCRAMBLING[(i // 2) % len(SCRAMBLING)] for i in range(n)]
     few = localizer.select(chosen)
     return SixCategoryLocalizer(few.root, few.files, tuple(names), tuple(names),
                                 (*domains, *scrambled), tuple(ways), localizer.digest)

@@ -22,7 +22,7 @@ def write(root, name, rows):
 
 @pytest.fixture
 def published(tmp_path):
-    """Two networks, two participants with two simulations each, five voxels."""
+    """Two networks, two participants with two simulations each."""
     write(tmp_path, FILES[0], [
         {"model_string": name, "display_name": name.title(), "train_task": name.split("_")[1],
          "train_data": "imagenet" if "random" not in name else "NA", "metric": metric,
@@ -31,10 +31,6 @@ def published(tmp_path):
     write(tmp_path, FILES[1], [{"subj_id": one, "sim_id": sim, "value": value}
                                for one, values in ((1, (0.7, 0.8)), (5, (0.5, 0.6)))
                                for sim, value in enumerate(values)])
-    write(tmp_path, FILES[2], [
-        {"voxel_id": f"S{one}-{i}", "subj_id": one, "ncsnr": value, "OTC": 1, "FFA-1": ffa}
-        for i, (one, value, ffa) in enumerate([(1, 0.2, 1), (1, 0.4, 1), (1, 0.9, 0), (5, 0.3, 0),
-                                               (5, 0.5, 0)])])
     return tmp_path
 
 
@@ -44,17 +40,13 @@ def changed(root, name, change):
     change(table).to_csv(root / name, index=False)
 
 
-def test_scores_ceilings_and_voxels_are_read(published):
+def test_scores_and_ceilings_are_read(published):
     found = read_deepnsd(published)
     scores = found.scores.set_index("network")
     for name, values in SCORES.items():
         assert tuple(scores.loc[name, list(MEASURES.values())]) == values
     assert scores.loc["squeezenet_random", ["objective", "diet"]].tolist() == ["random", ""]
     assert found.ceilings == {1: pytest.approx(0.75), 5: pytest.approx(0.55)}
-    voxels = found.voxels.set_index(["subject", "roi"])
-    assert voxels.loc[(1, "FFA-1")].tolist() == [2, pytest.approx(0.3)]
-    assert (5, "FFA-1") not in voxels.index, "no region without a voxel"
-    assert voxels.loc[(5, "OTC"), "median_ncsnr"] == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(("name", "change", "seen"), [
@@ -66,11 +58,7 @@ def test_scores_ceilings_and_voxels_are_read(published):
     (FILES[0], lambda t: t.drop(columns="metric"), "has the columns"),
     (FILES[1], lambda t: t.assign(value="1.5"), r"value is '1\.5'"),
     (FILES[1], lambda t: t.assign(value="nan"), "value is 'nan'"),
-    (FILES[1], lambda t: t.iloc[:0], "is empty"),
-    (FILES[1], lambda t: t.iloc[:2], r"participants \[1\]"),
-    (FILES[2], lambda t: t.assign(ncsnr="-1"), "ncsnr is '-1'"),
-    (FILES[2], lambda t: t.assign(OTC="2"), "OTC is '2'"),
-    (FILES[2], lambda t: t.assign(voxel_id="S1-0"), "names a voxel twice")])
+    (FILES[1], lambda t: t.iloc[:0], "is empty")])
 def test_what_is_not_as_published_is_refused_by_name(published, name, change, seen):
     changed(published, name, change)
     with pytest.raises(LabError, match=seen) as caught:
@@ -126,5 +114,3 @@ def test_the_published_tables_hold_what_the_paper_reports():
     assert selected.loc["SqueezeNet, ImageNet labels", "voxel-encoding RSA"] == pytest.approx(
         0.623, abs=5e-4)
     assert selected["voxel-encoding RSA"].is_monotonic_decreasing
-    voxels = found.voxels[found.voxels["roi"] == "OTC"]
-    assert voxels["n_voxels"].sum() == 29_480

@@ -74,7 +74,7 @@ def test_algonauts_has_one_condition_an_image_whoever_saw_it(challenge):
     assert sorted([*fit, *choose, *fold.test]) == second.tolist()
     images = sorted((challenge / "subj02/training_split/training_images").iterdir())
     numbers = np.array([int(path.stem.split("-")[-1]) for path in images])
-    split = split_fit_validation_test(40)
+    split = split_fit_validation_test(np.arange(40))
     assert set(cohort.nsd_ids[fold.test]) == set(numbers[split.test])
     assert set(cohort.nsd_ids[fit]) == set(numbers[split.fit])
     assert np.isfinite(cohort.responses("subj02", ["OFA"]).mean(fold.test)).all()
@@ -136,7 +136,7 @@ def test_a_dictionary_is_read_without_running_what_a_file_holds(tmp_path):
                        np.full(52, 7)), "the label 7"),
     (lambda r: shutil.rmtree(r / "subj01/roi_masks"), "no label files"),
     (lambda r: shutil.rmtree(r / "subj01/training_split/training_images"), "no images of subj01"),
-    (lambda r: shutil.rmtree(r / "subj01"), "no subj01/training_split"),
+    (lambda r: shutil.rmtree(r / "subj01"), "no participant .subj01. in"),
     (lambda r: (r / "subj01/training_split/training_images/x.png").touch(), "the image x.png"),
     (lambda r: (r / "subj01/training_split/training_images/train-0001_nsd-00001.png").touch() or (
         r / "subj01/training_split/training_images/train-0002_nsd-00001.png").touch(),
@@ -278,7 +278,8 @@ def test_nod_folds_hold_every_trial_once(nod):
         results(r) / "ses-imagenet03_task-imagenet_run-1"), "sub-01 lacks run 1 of session 2"),
     (lambda r: [shutil.rmtree(p) for p in results(r).glob("ses-imagenet*")],
      "sub-01 lacks run 1 of session 1"),
-    (lambda r: shutil.rmtree(r / "derivatives"), "no derivatives/ciftify/sub-01"),
+    (lambda r: shutil.rmtree(r / "derivatives"),
+     "no participant in(?s:.)*derivatives/ciftify/sub-01"),
     (lambda r: shutil.rmtree(results(r) / "ses-prf_task-prf"), "no ses-prf_task-prf_params"),
     (lambda r: [p.unlink() for p in results(r).rglob("*run-2_label.txt")], "no file .*label.txt"),
     (lambda r: [p.write_text("n1_1.JPEG\n") for p in results(r).rglob("*run-2_label.txt")],

@@ -26,13 +26,13 @@ from helpers.core.errors import LabError
                                     ["1", "2"], [1 + 0j], [2**16 + 1]])
 def test_what_a_conversion_would_change_is_refused_by_value_and_place(values):
     with pytest.raises(LabError, match=r"mask\.npy: the value .* at \d") as error:
-        whole_numbers(np.array([values]), "mask.npy", least=0, most=6)
+        whole_numbers(np.array([values]), "mask.npy", minimum=0, maximum=6)
     assert "whole numbers from 0 to 6" in error.value.expected
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int64, np.float32, bool])
 def test_whole_numbers_of_any_type_are_taken_as_they_are(kind):
-    found = whole_numbers(np.array([[0, 1, 1]], kind), "mask.npy", least=0, most=6)
+    found = whole_numbers(np.array([[0, 1, 1]], kind), "mask.npy", minimum=0, maximum=6)
     assert found.dtype == np.int64 and found.tolist() == [[0, 1, 1]]
 
 
@@ -155,7 +155,7 @@ def rewrite_labels(root: Path, line: str) -> None:
     (lambda r: rewrite_atlas(r, lambda v: v + 1), "the value 361"),
     (lambda r: rewrite_atlas(r, lambda v: (v - 1) % 180 + 1), "labels up to 180"),
     (lambda r: (p := r / "supportfiles/roilbl_mmp.csv").write_text(
-        p.read_text().replace("L_", "R_")), "R_V1_ROI and no left area"),
+        p.read_text().replace("L_", "R_")), "area 1 is not V1 of the left"),
     (lambda r: rewrite_labels(r, "417"), "line 3: '417'"),
     (lambda r: rewrite_labels(r, "-1"), "line 3: '-1'"),
     (lambda r: rewrite_labels(r, "stimuli/../../x/y.JPEG"), "line 3"),

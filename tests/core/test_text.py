@@ -134,7 +134,7 @@ def published(root, name):
 
 def read_published(path):
     found = read_deepnsd(path.parent)
-    return found.scores.to_csv(), found.ceilings, found.voxels.to_csv()
+    return found.scores.to_csv(), found.ceilings
 
 
 def arrays(root: Path, name: str) -> Path:
@@ -175,7 +175,6 @@ READERS = {
         "1" for _ in RECORDED_COLUMNS) + "\n"), lambda p: read_training_record(p).to_csv()),
     "published scores": (lambda r: published(r, FILES[0]), read_published),
     "published ceilings": (lambda r: published(r, FILES[1]), read_published),
-    "regions of voxels": (lambda r: published(r, FILES[2]), read_published),
     **{f"arrays, {name}": (lambda r, name=name: arrays(r, name), of_arrays)
        for name in ("images.csv", "p01/rois.csv", "p02/images.csv")},
     "captions.json": (captions, lambda p: read_captioned_images([p.parent]).captions),

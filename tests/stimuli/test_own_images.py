@@ -132,7 +132,8 @@ def test_prepare_reads_every_set_and_lists_all_that_cannot_be_read(mine, private
                   for name in ("empty", "flat", "absent"))
     assert lab.main(["prepare", "--profile", mine(LOCAL + two)]) == 1
     said = capsys.readouterr().err
-    for part in (f"no class folder in {private / 'empty'}", f"1 images in {private / 'flat'}",
+    for part in (f"0 images and no class folder in {private / 'empty'}",
+                 f"1 images and no class folder in {private / 'flat'}",
                  f"nothing at {private / 'absent'}"):
         assert part in said
     assert "my images" not in said
@@ -249,9 +250,9 @@ def test_a_table_may_name_domains_absolute_paths_and_come_from_excel(tmp_path):
 
 @pytest.mark.parametrize("text, words", [
     ("file,category\ncups/cups-1.png,cup\ncups/cups-1.png,cup\n",
-     ["line 3", "cups/cups-1.png", "and in line 2", "each image once"]),
+     ["cups/cups-1.png (line 2)", "cups/cups-1.png (line 3)", "each image once"]),
     ("file,category\ncups/cups-1.png,cup\n./cups/cups-1.png,dog\n",
-     ["line 3", "'dog'", "'cup'", "line 2"]),
+     ["cups/cups-1.png (line 2)", "cups/cups-1.png (line 3)"]),
     ("file,category\ncups/cups-1.png,cup\ncups/cups-7.png,cup\nno.png,cup\n",
      ["2 of 3 files are absent", "cups/cups-7.png (line 3)", "no.png (line 4)"]),
     ("file,category\n../other/a.png,cup\n", ["outside the table's folder", "line 2", "absolute"]),

@@ -111,14 +111,14 @@ def test_a_set_one_folder_deeper_is_found(tmp_path, read, names):
 
 def test_images_without_class_folders_are_named_as_such(tmp_path):
     make_set(tmp_path, ["val"], 3)
-    with pytest.raises(LabError, match="3 images in .*no class folder(?s:.)*development kit"):
+    with pytest.raises(LabError, match="3 images and no class folder(?s:.)*development kit"):
         imagenet(tmp_path / "val")
 
 
 def test_a_class_list_of_another_data_set_is_told_apart(tmp_path):
     root = make_set(tmp_path / "diet" / "val", ("dog", "adult"), 1)
     (root.parent / "classes.csv").write_text("class,domain\n001.ak47,objects\n056.dog,objects\n")
-    with pytest.raises(LabError, match="001.ak47, 056.dog …, and none of the 2 class folders"):
+    with pytest.raises(LabError, match="2 of the 2 class folders .* 001.ak47, 056.dog …"):
         image_folder(root)
 
 
