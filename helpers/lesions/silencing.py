@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError, one_of
@@ -214,6 +216,30 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
                        expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
                        remedy="choose a method that this network has the layers for")
     return selected
+
+
+def top_fraction(t_mean: NDArray, fraction: float) -> NDArray[np.bool_]:
+    """Select the units above the (1 - fraction) quantile of mean t, per domain.
+
+    A published alternative to the conjunction test (authors' selectivity.py and lesioning.py).
+
+    Parameters
+    ----------
+    t_mean : array, float, shape (n_domains, n_units)
+        NaN (dead units) is never selected, infinity always.
+    fraction : float
+        Between 0 and 1, of the live units.
+
+    Returns
+    -------
+    array, bool, shape (n_domains, n_units)
+    """
+    if not 0 < fraction < 1:
+        raise LabError(f"fraction = {fraction}", expected="a fraction between 0 and 1",
+                       remedy="0.05 takes the five percent of units with the largest mean t")
+    with np.errstate(invalid="ignore"):    # infinity - infinity
+        threshold = pd.DataFrame(t_mean).quantile(1 - fraction, axis=1).to_numpy()
+    return (t_mean > threshold[:, None]) | (t_mean == np.inf)
 
 
 def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:

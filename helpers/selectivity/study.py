@@ -131,14 +131,12 @@ def _test_layer(layer: str, moments: Moments, domains: tuple[str, ...],
     half_labels = np.stack([labels_from_masks(localize(half, domains, alpha=alpha).mask)
                             for half in halves])
     held_out = d_prime(halves[1]).float().cpu().numpy()
-    is_infinite = whole.infinite_contrasts.any(0)
     return {
         f"labels/{layer}": labels_from_masks(whole.mask),
         f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
         f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
-        f"infinite_units/{layer}": is_infinite.nonzero().flatten().cpu().numpy(),
-        f"infinite_contrasts/{layer}": whole.infinite_contrasts[:, is_infinite].cpu().numpy(),
+        f"infinite_contrasts/{layer}": whole.infinite_contrasts.cpu().numpy(),
     }
 
 
@@ -208,8 +206,7 @@ def measure_generalisation(result: LocalizerResult, independent: LocalizerResult
     """
     domains = [domain for domain in intact_domains(result.domains)
                if domain in independent.domains]
-    rows_of = [independent.domains.index(domain) for domain in domains]
-    table = []
+    rows_of, table = [independent.domains.index(domain) for domain in domains], []
     for layer in result.layers:
         t_independent = independent.t_mean[layer][rows_of]
         preferred = nan_argmax(independent.ranking(layer)[rows_of])
@@ -232,13 +229,10 @@ def select_units_to_plot(result: LocalizerResult, layer: str, domains: Sequence[
     list of (str, int array)
         Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
     """
-    rng = np.random.default_rng(seed)
-    groups, is_selective = [], np.zeros(result.labels[layer].size, bool)
-    for domain in domains:
-        units = result.units(layer, domain)
-        is_selective[units] = True
-        t = result.ranking(layer)[result.domains.index(domain)]
-        sampled = rng.permutation(units)[:max_units]
-        groups.append((domain, sampled[np.argsort(-t[sampled], kind="stable")]))
-    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~is_selective))[:max_units])))
-    return groups
+    rng, groups, ranking = np.random.default_rng(seed), [], result.ranking(layer)
+    domain_idx = [result.domains.index(domain) for domain in domains]
+    for domain, index in zip(domains, domain_idx):
+        sampled = rng.permutation(result.units(layer, domain))[:max_units]
+        groups.append((domain, sampled[np.argsort(-ranking[index, sampled], kind="stable")]))
+    rest = np.flatnonzero(~np.isin(result.labels[layer], domain_idx))
+    return [*groups, ("rest", np.sort(rng.permutation(rest)[:max_units]))]
