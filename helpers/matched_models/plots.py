@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
 from helpers.figures.style import (
@@ -54,6 +55,47 @@ def condition_legend(figure: Figure, conditions: Sequence[str],
                **{"columnspacing": 1.1} | where)
 
 
+def draw_networks(axes: Axes, table: pd.DataFrame, groups: Sequence[str], value: str,
+                  styles: Mapping[str, Mapping[str, object]], *, width: float,
+                  mean: Mapping[str, object], dot: Mapping[str, object]) -> None:
+    """Draw, at every group, the mean of each condition over its networks, and each network a dot.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``condition, seed, group`` and ``value``; several rows of a network are averaged.
+    groups : sequence of str
+        From left to right.
+    value : str
+        Column of the y axis.
+    styles : dict, condition -> keywords of a line
+        Side by side, in order.
+    width : float
+        The first and the last condition are so far left and right of the group's place.
+    mean, dot : dict
+        Further keywords of the means and of the dots.
+    """
+    for shift, (condition, style) in zip(shifts(len(styles), width), styles.items()):
+        by_seed = table[table["condition"] == condition].pivot_table(
+            index="group", columns="seed", values=value).reindex(groups)
+        x = np.arange(len(groups)) + shift
+        axes.plot(x, by_seed.mean(axis=1), **style | mean)
+        for _, network in by_seed.items():
+            axes.plot(x, network, ".", color=style["color"], **dot)
+
+
+def shifts(n: int, width: float) -> NDArray[np.float64]:
+    """Return n places side by side, from -width to width."""
+    return np.linspace(-width, width, n) if n > 1 else np.zeros(n)
+
+
+def finite_values(values: Sequence[float]) -> NDArray[np.float64]:
+    """Leave out NaN and infinities."""
+    values = np.asarray(values, float)
+    return values[np.isfinite(values)]
+
+
 def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str],
                     layers: Sequence[str]) -> None:
     """Draw one line per condition, the mean over its seeds, and every seed as a small dot.
@@ -68,14 +110,9 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     conditions, layers : sequence of str
         In order.
     """
-    for shift, (condition, style) in zip(np.linspace(-0.15, 0.15, len(conditions)),
-                                         condition_styles(conditions).items()):
-        by_seed = table[table["condition"] == condition].pivot_table(
-            index="layer", columns="seed", values=value).reindex(layers)
-        x = np.arange(len(layers)) + shift
-        axes.plot(x, by_seed.mean(axis=1), markersize=3, linewidth=1, **style)
-        for _, one in by_seed.items():
-            axes.plot(x, one, ".", markersize=1.8, color=style["color"], alpha=0.6)
+    draw_networks(axes, table.rename(columns={"layer": "group"}), layers, value,
+                  condition_styles(conditions), width=0.15, mean={"markersize": 3, "linewidth": 1},
+                  dot={"markersize": 1.8, "alpha": 0.6})
     axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(layers) - 0.6)
 
@@ -115,14 +152,8 @@ def condition_dots(axes: Axes, table: pd.DataFrame, groups: Mapping[str, str], v
     value : str
     conditions : sequence of str
     """
-    shifts = np.linspace(-0.32, 0.32, len(conditions)) if len(conditions) > 1 else [0.0]
-    for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
-        by_seed = table[table["condition"] == condition].pivot_table(
-            index="group", columns="seed", values=value).reindex(list(groups))
-        x = np.arange(len(groups)) + shift
-        axes.plot(x, by_seed.mean(axis=1), markersize=4, **style | {"linestyle": ""})
-        for _, one in by_seed.items():
-            axes.plot(x, one, ".", markersize=2, color=style["color"])
+    draw_networks(axes, table, list(groups), value, condition_styles(conditions), width=0.32,
+                  mean={"markersize": 4, "linestyle": ""}, dot={"markersize": 2})
     axes.set_xticks(range(len(groups)), list(groups.values()))
     axes.set_xlim(-0.5, len(groups) - 0.5)
 
@@ -140,8 +171,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     label_width : int
         Labels are broken into lines of so many characters.
     """
-    finite = {label: np.asarray(values, float)[np.isfinite(np.asarray(values, float))]
-              for label, values in differences.items()}
+    finite = {label: finite_values(values) for label, values in differences.items()}
     shown = {label: values for label, values in finite.items() if len(values)}
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
     if not shown:
@@ -213,8 +243,8 @@ def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, 
     measures : dict, measure -> label
     conditions : sequence of str
     """
-    shifts = np.linspace(-0.27, 0.27, len(conditions)) if len(conditions) > 1 else [0.0]
-    for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
+    styles = condition_styles(conditions)
+    for shift, (condition, style) in zip(shifts(len(styles), 0.27), styles.items()):
         its = half_steps[half_steps["condition"] == condition]
         by_seed = 1 + its.pivot_table(index="measure", columns="seed", values="half_step").reindex(
             list(measures)).astype(float)
@@ -254,12 +284,12 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
     if not regions:
         axes.text(0.5, 0.5, "no regions", transform=axes.transAxes, ha="center", color="0.4")
         return
-    levels = (("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
-              ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"}))
-    for label, values, style in levels:
-        axes.hlines([values.get(domain, np.nan) for domain in regions],
-                    np.arange(len(regions)) - 0.42, np.arange(len(regions)) + 0.42, label=label,
-                    **style)
+    x = np.arange(len(regions))
+    for label, values, style in (
+            ("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
+            ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"})):
+        axes.hlines([values.get(domain, np.nan) for domain in regions], x - 0.42, x + 0.42,
+                    label=label, **style)
     condition_dots(axes, at_end.rename(columns={"domain": "group"}), regions, "similarity",
                    conditions)
     low, high = axes.get_ylim()
