@@ -69,10 +69,9 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
     paths = {name.split("#")[0] for name in lesion.masks}
 
     def silence(name: str, output: Tensor) -> Tensor | None:
-        mask = lesion.masks.get(name)
-        if mask is None:
-            return None
-        return _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
+        if name in lesion.masks:
+            return _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
+        return None
 
     with layer_hooks(model, {name: layers[name] for name in layers if name in paths}, silence):
         yield
@@ -202,18 +201,16 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
     LabError
         If the network has no such layers.
     """
-    base = {name: name.split("#")[0] for name in layers}
-    rules: dict[str, Callable[[], list[str]]] = {
-        "full": lambda: list(layers),
-        "relus": lambda: [name for name in layers if base[name] in relus],
-        "relus_1-5": lambda: [name for name in layers if base[name] in
-                              {f"relu{block}" for block in range(1, 6)}],
-        "until_relu6": lambda: [*layers[:-4]] if "relu6" in layers else []}
-    one_layer = lambda: [name for name in layers if base[name] == method]  # noqa: E731
-    selected = rules.get(method, one_layer)()
+    def calls_of(modules: Collection[str]) -> list[str]:
+        return [name for name in layers if name.split("#")[0] in modules]
+
+    methods = {"full": list(layers), "relus": calls_of(relus),
+               "relus_1-5": calls_of([f"relu{block}" for block in range(1, 6)]),
+               "until_relu6": [*layers[:-4]] if "relu6" in layers else []}
+    selected = methods.get(method, calls_of([method]))
     if not selected:
         raise LabError(f"no layer for a lesion {method!r}",
-                       expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
+                       expected=f"{', '.join(methods)}, or one of {', '.join(layers)}",
                        remedy="choose a method that this network has the layers for")
     return selected
 

@@ -42,7 +42,7 @@ def layer_lines(axes: Axes, table: pd.DataFrame, conditions: Sequence[str], laye
     chance : float
     """
     drawn, styles = conditions_with_lines(table, conditions), condition_styles(conditions)
-    plots.draw_networks(axes, table.rename(columns={"layer": "group"}), layers, "corrected",
+    plots.draw_networks(axes, table, "layer", layers, "corrected",
                         {condition: styles[condition] for condition in drawn}, width=0.15,
                         mean={"markersize": 3.5, "linewidth": 1.2},
                         dot={"markersize": 2.5, "alpha": 0.7})
@@ -146,8 +146,8 @@ def difference_rows(axes: Axes, differences: Mapping[str, Mapping[str, Sequence[
     for shift, (comparison, by_measure) in zip(plots.shifts(len(differences), 0.2),
                                                differences.items()):
         style = {key: styles[comparison][key] for key in ("color", "marker")}
-        for y, values in enumerate(by_measure.values(), shift):
-            known = plots.finite_values(values)
+        for place, values in enumerate(by_measure.values()):
+            y, known = place + shift, plots.finite_values(values)
             n_values += len(known)
             if not len(known):
                 axes.text(0.01, y, "no value", transform=axes.get_yaxis_transform(), va="center",

@@ -19,6 +19,7 @@ from helpers.figures.style import (
     TRAINING,
     TRAINING_MARKERS,
     display_name,
+    say_absent,
     top_legend,
 )
 
@@ -55,7 +56,7 @@ def condition_legend(figure: Figure, conditions: Sequence[str],
                **{"columnspacing": 1.1} | where)
 
 
-def draw_networks(axes: Axes, table: pd.DataFrame, groups: Sequence[str], value: str,
+def draw_networks(axes: Axes, table: pd.DataFrame, by: str, groups: Sequence[str], value: str,
                   styles: Mapping[str, Mapping[str, object]], *, width: float,
                   mean: Mapping[str, object], dot: Mapping[str, object]) -> None:
     """Draw, at every group, the mean of each condition over its networks, and each network a dot.
@@ -64,7 +65,10 @@ def draw_networks(axes: Axes, table: pd.DataFrame, groups: Sequence[str], value:
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``condition, seed, group`` and ``value``; several rows of a network are averaged.
+        Columns ``condition, seed``, that of the groups and ``value``; several rows of a network
+        are averaged.
+    by : str
+        Column of the groups.
     groups : sequence of str
         From left to right.
     value : str
@@ -78,7 +82,7 @@ def draw_networks(axes: Axes, table: pd.DataFrame, groups: Sequence[str], value:
     """
     for shift, (condition, style) in zip(shifts(len(styles), width), styles.items()):
         by_seed = table[table["condition"] == condition].pivot_table(
-            index="group", columns="seed", values=value).reindex(groups)
+            index=by, columns="seed", values=value).reindex(groups)
         x = np.arange(len(groups)) + shift
         axes.plot(x, by_seed.mean(axis=1), **style | mean)
         for _, network in by_seed.items():
@@ -110,9 +114,8 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     conditions, layers : sequence of str
         In order.
     """
-    draw_networks(axes, table.rename(columns={"layer": "group"}), layers, value,
-                  condition_styles(conditions), width=0.15, mean={"markersize": 3, "linewidth": 1},
-                  dot={"markersize": 1.8, "alpha": 0.6})
+    draw_networks(axes, table, "layer", layers, value, condition_styles(conditions), width=0.15,
+                  mean={"markersize": 3, "linewidth": 1}, dot={"markersize": 1.8, "alpha": 0.6})
     axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(layers) - 0.6)
 
@@ -139,20 +142,23 @@ def logarithmic_proportions(axes: Axes) -> None:
 
 
 def condition_dots(axes: Axes, table: pd.DataFrame, groups: Mapping[str, str], value: str,
-                   conditions: Sequence[str]) -> None:
+                   conditions: Sequence[str], *, by: str = "group") -> None:
     """Draw groups on the x axis; per condition the mean over networks, and each network a dot.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``condition, seed, group`` and ``value``; several rows of a network are averaged.
+        Columns ``condition, seed``, that of the groups and ``value``; several rows of a network
+        are averaged.
     groups : dict, group -> label
         From left to right.
     value : str
     conditions : sequence of str
+    by : str
+        Column of the groups.
     """
-    draw_networks(axes, table, list(groups), value, condition_styles(conditions), width=0.32,
+    draw_networks(axes, table, by, list(groups), value, condition_styles(conditions), width=0.32,
                   mean={"markersize": 4, "linestyle": ""}, dot={"markersize": 2})
     axes.set_xticks(range(len(groups)), list(groups.values()))
     axes.set_xlim(-0.5, len(groups) - 0.5)
@@ -175,8 +181,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     shown = {label: values for label, values in finite.items() if len(values)}
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
     if not shown:
-        axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.4")
-        axes.set(xticks=[], yticks=[])
+        say_absent(axes, "no such networks")
         return
     for position, values in enumerate(shown.values()):
         low, high = confidence_interval(values)
@@ -282,7 +287,7 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
     conditions : sequence of str
     """
     if not regions:
-        axes.text(0.5, 0.5, "no regions", transform=axes.transAxes, ha="center", color="0.4")
+        say_absent(axes, "no regions")
         return
     x = np.arange(len(regions))
     for label, values, style in (
@@ -290,8 +295,7 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
             ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"})):
         axes.hlines([values.get(domain, np.nan) for domain in regions], x - 0.42, x + 0.42,
                     label=label, **style)
-    condition_dots(axes, at_end.rename(columns={"domain": "group"}), regions, "similarity",
-                   conditions)
+    condition_dots(axes, at_end, regions, "similarity", conditions, by="domain")
     low, high = axes.get_ylim()
     axes.set_ylim(min(0.0, low), 1.25 * high)
     axes.legend(loc="upper left", ncols=2, borderpad=0)

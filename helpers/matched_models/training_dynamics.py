@@ -296,11 +296,9 @@ def read_training_record(path: Path) -> pd.DataFrame:
     LabError
         If it is absent, or is no such table.
     """
-    if not path.is_file():
-        raise LabError(f"no {path}", expected="the measures of networks during training",
-                       remedy="make zoo trains the demo networks again and writes them")
     try:
-        results = pd.read_csv(io.StringIO(read_text(path)))
+        results = pd.read_csv(io.StringIO(read_text(
+            path, "the measures of networks during training, as make zoo writes them")))
     except ValueError as error:
         raise LabError(f"{path} cannot be read: {error}", expected="the zoo's record, as it was "
                        "written", remedy="take it from the repository (git checkout)") from error

@@ -13,16 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from helpers.figures.style import (
-    COLOURS,
-    DIVERGING,
-    HATCHES,
-    MARKERS,
-    display_name,
-    new_figure,
-    percent_axis,
-    top_legend,
-)
+from helpers.figures import style
 
 Interval = tuple[float, float, float]
 """An estimate and its 95 % interval."""
@@ -75,12 +66,12 @@ def layer_bars(axes: Axes, table: pd.DataFrame, layers: Sequence[str],
         names, n_units)], rotation=90)
     if not fractions.any(axis=None):
         axes.set_ylim(0, 0.01)
-    percent_axis(axes.yaxis)
+    style.percent_axis(axes.yaxis)
 
 
 def _bar_style(domain: str) -> dict[str, object]:
-    return {"facecolor": COLOURS[domain], "hatch": HATCHES[domain], "edgecolor": "white",
-            "linewidth": 0.2}
+    return {"facecolor": style.COLOURS[domain], "hatch": style.HATCHES[domain],
+            "edgecolor": "white", "linewidth": 0.2}
 
 
 def _shorten_path(layer: str) -> str:
@@ -96,7 +87,7 @@ def _short(n: float) -> str:
 
 def domain_patches(figure: Figure, domains: Sequence[str]) -> None:
     """Draw the legend of stacked bars at the upper edge of a figure."""
-    top_legend(figure, [Patch(**_bar_style(d), label=display_name(d)) for d in domains],
+    style.top_legend(figure, [Patch(**_bar_style(d), label=style.display_name(d)) for d in domains],
                ncols=min(len(domains), 8), columnspacing=2.5)
 
 
@@ -118,12 +109,12 @@ def unit_heat_map(axes: Axes, responses: NDArray, rows: Sequence[tuple[str, int,
     -------
     AxesImage, for a colour bar.
     """
-    image = axes.imshow(responses, aspect="auto", cmap=DIVERGING, vmin=-limit, vmax=limit,
+    image = axes.imshow(responses, aspect="auto", cmap=style.DIVERGING, vmin=-limit, vmax=limit,
                         interpolation="nearest", rasterized=True)
-    _group_axis(axes, "y", [(f"{display_name(name)} ({n})" if n == total
-                             else f"{display_name(name)}\n({n} of {_short(total)})", n)
+    _group_axis(axes, "y", [(f"{style.display_name(name)} ({n})" if n == total
+                             else f"{style.display_name(name)}\n({n} of {_short(total)})", n)
                             for name, n, total in rows])
-    _group_axis(axes, "x", [(f"{display_name(name)}\n({n})", n) for name, n in columns])
+    _group_axis(axes, "x", [(f"{style.display_name(name)}\n({n})", n) for name, n in columns])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image
@@ -146,10 +137,10 @@ def _side_by_side(by_network: Mapping[str, Mapping[str, Any]], groups: Sequence[
     """Yield place, value and marker of every group, the first network filled, the second open."""
     for by_group, offset, is_filled in zip(by_network.values(), (-shift, shift), (True, False)):
         for x, group in enumerate(groups):
-            colour = COLOURS.get(group, "0.2")
+            colour = style.COLOURS.get(group, "0.2")
             yield x + offset, by_group[group], {
                 "color": colour, "markerfacecolor": colour if is_filled else "white",
-                "marker": MARKERS.get(group, "o"), "linestyle": ""}
+                "marker": style.MARKERS.get(group, "o"), "linestyle": ""}
 
 
 def unit_strips(axes: Axes, t_values: Mapping[str, Mapping[str, NDArray]],
@@ -202,11 +193,11 @@ def preference_points(axes: Axes, estimates: Mapping[str, Mapping[str, Interval]
     axes.text(len(groups) - 0.45, chance + 0.02, f"chance {chance:.0%}", ha="right", va="bottom")
     _count_labels(axes, groups, n_units)
     axes.set_ylim(0, 1.04)
-    percent_axis(axes.yaxis)
+    style.percent_axis(axes.yaxis)
 
 
 def _count_labels(axes: Axes, groups: Sequence[str], n_units: Sequence[Mapping[str, int]]) -> None:
-    axes.set_xticks(range(len(groups)), ["\n".join([display_name(group), *(
+    axes.set_xticks(range(len(groups)), ["\n".join([style.display_name(group), *(
         str(by_group[group]) for by_group in n_units)]) for group in groups])
     axes.set_xlim(-0.5, len(groups) - 0.4)
 
@@ -215,7 +206,7 @@ def fill_legend(axes: Axes, names: Sequence[str]) -> None:
     """Name the networks of filled and of open markers."""
     for name, colour in zip(names, ("0.2", "white")):
         axes.plot([], [], "o", color="0.2", markerfacecolor=colour, markersize=4.5,
-                  label=display_name(name))
+                  label=style.display_name(name))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
 
 
@@ -239,7 +230,7 @@ def threshold_explorer(n_selective: Mapping[str, Mapping[str, int]], min_t: NDAr
     rule, alt : str
         In words: the threshold, and what is seen.
     """
-    figure = new_figure(2.7, alt)
+    figure = style.new_figure(2.7, alt)
     left, right = figure.subplots(1, 2, gridspec_kw={
         "width_ratios": [1, 1.25], "left": 0.08, "right": 0.98, "top": 0.86, "bottom": 0.2,
         "wspace": 0.28})
@@ -247,14 +238,14 @@ def threshold_explorer(n_selective: Mapping[str, Mapping[str, int]], min_t: NDAr
         left.bar(x, n, 0.36, edgecolor=marker["color"], linewidth=1,
                  color=marker["markerfacecolor"])
         left.text(x, n, f" {n}", ha="center", va="bottom")
-    left.set_xticks(range(len(domains)), [display_name(d) for d in domains])
-    left.set(title="units that pass: " + ", ".join(
-        f"{display_name(name)} ({fill})" for name, fill in zip(n_selective, ("filled", "open"))),
-        ylabel="number of units")
+    left.set_xticks(range(len(domains)), [style.display_name(d) for d in domains])
+    names = [f"{style.display_name(name)} ({fill})"
+             for name, fill in zip(n_selective, ("filled", "open"))]
+    left.set(title=f"units that pass: {', '.join(names)}", ylabel="number of units")
     for row, domain in enumerate(domains):
         others = (min_t[row] > 0) & ~selected[row]
         for units, marker, colour, size in ((others, ".", "0.75", 2.5), (
-                selected[row], MARKERS[domain], COLOURS[domain], 3.2)):
+                selected[row], style.MARKERS[domain], style.COLOURS[domain], 3.2)):
             right.plot(min_t[row, units], t_independent[row, units], marker, color=colour,
                        markersize=size)
     right.axhline(0, color="0.4", linestyle=":", linewidth=0.8)

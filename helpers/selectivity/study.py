@@ -122,15 +122,21 @@ def stream_moments(network: Network, images: ImageSet, *,
     return moments
 
 
+def split_halves(moments: Moments) -> tuple[Moments, Moments, Moments]:
+    """Return the moments of `stream_moments` per domain: of each half, and of all images."""
+    n_domains = len(moments.count) // 2
+    halves = [moments.pool([[2 * d + half] for d in range(n_domains)]) for half in (0, 1)]
+    return *halves, moments.pool([[2 * d, 2 * d + 1] for d in range(n_domains)])
+
+
 def _test_layer(layer: str, moments: Moments, domains: tuple[str, ...],
                 alpha: float) -> dict[str, np.ndarray]:
     """Test one layer on all images and on each half."""
-    domain_idx = range(len(domains))
-    halves = [moments.pool([[2 * d + half] for d in domain_idx]) for half in (0, 1)]
-    whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in domain_idx]), domains, alpha=alpha)
+    *halves, whole = split_halves(moments)
     half_labels = np.stack([labels_from_masks(localize(half, domains, alpha=alpha).mask)
                             for half in halves])
     held_out = d_prime(halves[1]).float().cpu().numpy()
+    whole = localize(whole, domains, alpha=alpha)
     return {
         f"labels/{layer}": labels_from_masks(whole.mask),
         f"half_labels/{layer}": half_labels,
@@ -208,14 +214,14 @@ def measure_generalisation(result: LocalizerResult, independent: LocalizerResult
                if domain in independent.domains]
     rows_of, table = [independent.domains.index(domain) for domain in domains], []
     for layer in result.layers:
-        t_independent = independent.t_mean[layer][rows_of]
         preferred = nan_argmax(independent.ranking(layer)[rows_of])
         for index, domain in enumerate(domains):
             units = result.units(layer, domain)
             t_defining = result.t_mean[layer][result.domains.index(domain), units]
+            t_independent = independent.t_mean[layer][rows_of[index], units]
             table.append({"layer": layer, "domain": domain, "n_units": len(units),
                           "t_defining": finite_mean(t_defining),
-                          "t_independent": finite_mean(t_independent[index, units]),
+                          "t_independent": finite_mean(t_independent),
                           "same_preference": float(finite_mean(preferred[units] == index))})
     return pd.DataFrame(table)
 
