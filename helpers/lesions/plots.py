@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from helpers.figures import style
 from helpers.lesions.statistics import TestResult
@@ -89,14 +89,10 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
 def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Sequence[str],
                            domain: str) -> None:
     """Draw one image of each of the most impaired classes in a row, with their names below."""
-    side = 96
-    canvas = np.full((side, len(images) * side, 3), 255, np.uint8)
-    for x, image in enumerate(images):
-        edge = min(image.size)
-        left, top = (image.width - edge) // 2, (image.height - edge) // 2
-        square = image.crop((left, top, left + edge, top + edge)).resize((side - 3, side - 3))
-        canvas[:side - 3, x * side:(x + 1) * side - 3] = np.asarray(square)
-    axes.imshow(canvas, interpolation="antialiased")
+    side, gap = 96, 3
+    squares = [ImageOps.fit(image, (side - gap, side - gap)) for image in images]
+    tiles = [ImageOps.expand(square, (0, 0, gap, gap), "white") for square in squares]
+    axes.imshow(np.hstack(tiles), interpolation="antialiased")
     axes.set_xticks((np.arange(len(images)) + 0.5) * side,
                     [textwrap.fill(textwrap.shorten(name, 24, placeholder="…"), 10,
                                    break_long_words=False)
