@@ -117,9 +117,8 @@ def same_preference_intervals(activations: NDArray, labels: NDArray, defined: ND
     """
     own = defined == candidates[:, None]
     n_units = own.sum(1) if n_units is None else n_units
-    # The images as they are, then their resamples.
-    weights = np.vstack([np.ones(len(labels)), draw_weights(labels, seed=seed,
-                                                            n_resamples=n_resamples)])
+    weights = draw_weights(labels, seed=seed, n_resamples=n_resamples)
+    weights = np.vstack([np.ones(len(labels)), weights])    # first the images as they are
     weights = weights * (labels == np.arange(labels.max() + 1)[:, None, None])
     size = max(1, CHUNK // weights[..., 0].size)
     same = np.concatenate([np.zeros((weights.shape[1], 0), bool), *(
@@ -127,13 +126,8 @@ def same_preference_intervals(activations: NDArray, labels: NDArray, defined: ND
                       candidates) for start in range(0, len(defined), size))], axis=1)
     fractions = np.array([same[:, units].sum(1) / max(units.sum(), 1) for units in own])
     pooled = n_units @ fractions / max(n_units.sum(), 1)
-    return np.array([_interval(*row) if n else (np.nan,) * 3 for n, row in zip(
-        [*n_units, n_units.sum()], [*fractions, pooled])])
-
-
-def _interval(fraction: float, *resampled: float) -> tuple[float, float, float]:
-    _, low, high = bootstrap_interval(fraction, resampled)
-    return fraction, max(0.0, low), min(1.0, high)
+    return np.array([np.clip(bootstrap_interval(row[0], row[1:]), 0, 1) if n else (np.nan,) * 3
+                     for n, row in zip([*n_units, n_units.sum()], [*fractions, pooled])])
 
 
 def _prefer_again(activations: NDArray, weights: NDArray, defined: NDArray,
