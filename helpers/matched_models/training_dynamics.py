@@ -333,6 +333,5 @@ def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:
     if not values[-1] > values[0]:
         return float("nan")
     after = int(np.argmax(values >= half))
-    fraction = (half - values[after - 1]) / (values[after] - values[after - 1])
-    return float(np.expm1(log_steps[after - 1]
-                          + fraction * (log_steps[after] - log_steps[after - 1])))
+    rise = slice(after - 1, after + 1)
+    return float(np.expm1(np.interp(half, values[rise], log_steps[rise])))

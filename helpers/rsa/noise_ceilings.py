@@ -101,12 +101,12 @@ def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:
                        remedy="choose one of these")
     check_repeats(betas)
     betas = np.asarray(betas, np.float64)
-    if betas.shape[2] < 2:
-        raise LabError("a region of 1 vertex", expected="2 vertices or more",
-                       remedy="leave this region out, and count it")
-    if not np.isfinite(betas).all():
-        raise LabError("betas that are not finite", expected="as many repeats of every condition",
-                       remedy="choose conditions that were repeated; drop vertices without data")
+    if betas.shape[2] < 2 or not np.isfinite(betas).all():
+        raise LabError("betas that are not finite" if betas.shape[2] > 1 else
+                       "a region of 1 vertex",
+                       expected="2 vertices or more, as many repeats of every condition",
+                       remedy="choose conditions that were repeated, drop vertices without data, "
+                       "and leave out regions of a single one")
     return betas
 
 

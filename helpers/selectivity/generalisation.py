@@ -58,32 +58,28 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
     names = independent.domain_names
     intact = [domain for domain in intact_domains(result.domains) if domain in names]
     candidates = np.sort([names.index(domain) for domain in intact])
-    units = pd.concat([pd.DataFrame({"layer": layer, "unit": result.units(layer, domain),
-                                     "domain": names.index(domain)})
-                       for layer in result.layers if layer in (layers or result.layers)
-                       for domain in intact], ignore_index=True)
-    n_units = np.array([(units["domain"] == candidate).sum() for candidate in candidates])
-    units = units.loc[_draw_units(units["domain"].to_numpy(), candidates, seed=seed)]
+    rng, n_units, measured = np.random.default_rng(seed), [], []
+    for candidate in candidates:
+        units = pd.concat([pd.DataFrame({"layer": layer, "domain": candidate,
+                                         "unit": result.units(layer, names[candidate])})
+                           for layer in result.layers if layer in (layers or result.layers)])
+        n_units.append(len(units))
+        measured.append(units if len(units) <= MAX_UNITS else
+                        units.iloc[rng.choice(len(units), MAX_UNITS, replace=False)])
+    units = pd.concat(measured)
+    by_layer = {layer: units[units["layer"] == layer] for layer in result.layers}
     rows = np.arange(len(independent))
     batches = independent.batches(np.split(rows, range(batch_size, len(rows), batch_size)),
                                   network.preprocessing)
     activations = extract_activations(network.model, network.layers, batches, {
-        layer: units.loc[units["layer"] == layer, "unit"].tolist() for layer in result.layers})
+        layer: units["unit"].tolist() for layer, units in by_layer.items()})
     intervals = same_preference_intervals(
-        np.concatenate([activations[layer].numpy() for layer in result.layers], axis=1),
+        np.concatenate([activations[layer].numpy() for layer in by_layer], axis=1),
         np.array([names.index(domain) for domain in independent.domains]),
-        units["domain"].to_numpy(), candidates, seed=seed, n_units=n_units)
+        pd.concat(by_layer.values())["domain"].to_numpy(), candidates, seed=seed,
+        n_units=np.array(n_units))
     of_domain = dict(zip([*(names[candidate] for candidate in candidates), "all"], intervals))
     return {name: tuple(map(float, of_domain[name])) for name in (*intact, "all")}
-
-
-def _draw_units(defined: NDArray, candidates: NDArray, *, seed: int) -> NDArray[np.int64]:
-    """Draw at most ``MAX_UNITS`` units of each candidate domain; return their places, sorted."""
-    rng = np.random.default_rng(seed)
-    of_candidate = [np.flatnonzero(defined == candidate) for candidate in candidates]
-    return np.sort(np.concatenate([
-        units if len(units) <= MAX_UNITS else rng.choice(units, MAX_UNITS, replace=False)
-        for units in of_candidate]))
 
 
 def same_preference_intervals(activations: NDArray, labels: NDArray, defined: NDArray,
