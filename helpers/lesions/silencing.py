@@ -65,8 +65,8 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
     LabError
         If a mask is for a layer that the network lacks, or does not fit the layer's output.
     """
-    _check_layers([lesion], layers)
     paths = {name.split("#")[0] for name in lesion.masks}
+    _require_layers(lesion, paths, layers)
 
     def silence(name: str, output: Tensor) -> Tensor | None:
         if name in lesion.masks:
@@ -106,7 +106,6 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
         layer's output; nothing has been computed then.
     """
     device = next(model.parameters(), torch.empty(0)).device
-    _check_layers(lesions, layers)
     with PartialForward(model, layers) as partial_forward:
         start, plan = 0, None
         for batch in batches:
@@ -138,11 +137,7 @@ def _observe(watch: Watch, start: int, name: str, output: Tensor) -> Tensor:
 def _plan_lesion(lesion: Lesion, partial_forward: PartialForward,
                  device: torch.device) -> tuple[str | None, Masks]:
     """Return a lesion's first silenced layer and its masks, without those that have no unit."""
-    for name in lesion.masks:
-        if name not in partial_forward.shapes:
-            raise LabError(f"lesion {lesion.name!r}: the layer {name!r} is never computed",
-                           expected=one_of(partial_forward.shapes),
-                           remedy="name a layer of this list")
+    _require_layers(lesion, lesion.masks, partial_forward.shapes)
     masks = {name: _reshape_mask(lesion, name, partial_forward.shapes[name]).to(device)
              for name, mask in lesion.masks.items() if mask.any()}
     return min(masks, key=partial_forward.call_rank, default=None), masks
@@ -164,13 +159,11 @@ def _reshape_mask(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
     return mask.view(shape)
 
 
-def _check_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> None:
-    for lesion in lesions:
-        for name in lesion.masks:
-            if name.split("#")[0] not in layers:
-                raise LabError(f"lesion {lesion.name!r}: the network has no layer {name!r}",
-                               expected=one_of(layers),
-                               remedy="name a layer of this list")
+def _require_layers(lesion: Lesion, wanted: Iterable[str], computed: Collection[str]) -> None:
+    for name in wanted:
+        if name not in computed:
+            raise LabError(f"lesion {lesion.name!r}: the network computes no layer {name!r}",
+                           expected=one_of(computed), remedy="name a layer of this list")
 
 
 # ---- which layers, which units ------------------------------------------------------------------

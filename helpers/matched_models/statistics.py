@@ -58,8 +58,7 @@ def selective_proportion_table(blocks: Mapping[str, BlockStatistics],
                 rows.append({"layer": layer, "depth": depth, "fdr_alpha": fdr_alpha,
                              "domain": domain, "n_units": int(whole.sum()),
                              "proportion": float(whole.mean()),
-                             "proportion_replicated": float(second[first].mean())
-                             if first.any() else np.nan})
+                             "proportion_replicated": float(finite_mean(second[first]))})
     return pd.DataFrame(rows)
 
 

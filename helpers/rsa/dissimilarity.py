@@ -233,8 +233,8 @@ def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int
 
 
 def _to_square(pairs: NDArray) -> NDArray[np.float64]:
-    n_conditions = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)
-    if n_conditions * (n_conditions - 1) // 2 != len(pairs):
+    try:
+        return squareform(pairs, checks=False)
+    except ValueError as error:
         raise LabError(f"{len(pairs)} dissimilarities", expected="one for each pair of conditions",
-                       remedy="pass an RDM as helpers.rsa.dissimilarity.rdm returns it")
-    return squareform(pairs, checks=False)
+                       remedy="pass an RDM as helpers.rsa.dissimilarity.rdm returns it") from error

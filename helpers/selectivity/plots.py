@@ -88,7 +88,7 @@ def _short(n: float) -> str:
 def domain_patches(figure: Figure, domains: Sequence[str]) -> None:
     """Draw the legend of stacked bars at the upper edge of a figure."""
     style.top_legend(figure, [Patch(**_bar_style(d), label=style.display_name(d)) for d in domains],
-               ncols=min(len(domains), 8), columnspacing=2.5)
+                     ncols=min(len(domains), 8), columnspacing=2.5)
 
 
 def unit_heat_map(axes: Axes, responses: NDArray, rows: Sequence[tuple[str, int, int]],
