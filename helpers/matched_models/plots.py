@@ -13,15 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
-from helpers.figures.style import (
-    COLOURS,
-    MARKERS,
-    TRAINING,
-    TRAINING_MARKERS,
-    display_name,
-    say_absent,
-    top_legend,
-)
+from helpers.figures import style
 
 CONDITIONS = (("shuffled", "shuffled"), ("untrained", "untrained"),
               ("embedding", "text embeddings"), ("caption", "captions"), ("clip", "captions"),
@@ -39,10 +31,10 @@ def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
     """
     known = {condition: training for condition in conditions
              for word, training in reversed(CONDITIONS) if word in condition.casefold()}
-    free = iter([training for training in TRAINING if training not in known.values()])
+    free = iter([training for training in style.TRAINING if training not in known.values()])
     chosen = {condition: known.get(condition) or next(free) for condition in conditions}
-    return {condition: {"color": TRAINING[training], "marker": TRAINING_MARKERS[training],
-                        "linestyle": LINES.get(training, "-")}
+    return {condition: {"color": style.TRAINING[training], "linestyle": LINES.get(training, "-"),
+                        "marker": style.TRAINING_MARKERS[training]}
             for condition, training in chosen.items()}
 
 
@@ -51,9 +43,9 @@ def condition_legend(figure: Figure, conditions: Sequence[str],
     """Draw one legend of conditions along an edge of the figure, with their numbers of networks."""
     labels = {condition: f"{condition} (n = {n_networks[condition]})" if n_networks else condition
               for condition in conditions}
-    top_legend(figure, [Line2D([], [], markersize=4, label=labels[condition], **style)
-                        for condition, style in condition_styles(conditions).items()],
-               **{"columnspacing": 1.1} | where)
+    style.top_legend(figure, [Line2D([], [], markersize=4, label=labels[condition], **line)
+                              for condition, line in condition_styles(conditions).items()],
+                     **{"columnspacing": 1.1} | where)
 
 
 def draw_networks(axes: Axes, table: pd.DataFrame, by: str, groups: Sequence[str], value: str,
@@ -80,13 +72,13 @@ def draw_networks(axes: Axes, table: pd.DataFrame, by: str, groups: Sequence[str
     mean, dot : dict
         Further keywords of the means and of the dots.
     """
-    for shift, (condition, style) in zip(shifts(len(styles), width), styles.items()):
+    for shift, (condition, line) in zip(shifts(len(styles), width), styles.items()):
         by_seed = table[table["condition"] == condition].pivot_table(
             index=by, columns="seed", values=value).reindex(groups)
         x = np.arange(len(groups)) + shift
-        axes.plot(x, by_seed.mean(axis=1), **style | mean)
+        axes.plot(x, by_seed.mean(axis=1), **line | mean)
         for _, network in by_seed.items():
-            axes.plot(x, network, ".", color=style["color"], **dot)
+            axes.plot(x, network, ".", color=line["color"], **dot)
 
 
 def shifts(n: int, width: float) -> NDArray[np.float64]:
@@ -122,9 +114,9 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
 
 def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str]) -> None:
     """Draw one line per condition over false discovery rates, both axes logarithmic."""
-    for condition, style in condition_styles(conditions).items():
+    for condition, line in condition_styles(conditions).items():
         means = table[table["condition"] == condition].groupby("fdr_alpha")[value].mean()
-        axes.plot(means.index, means, markersize=3, linewidth=1, **style)
+        axes.plot(means.index, means, markersize=3, linewidth=1, **line)
     axes.set_xscale("log")
     axes.set_xticks([1e-5, 1e-3, 1e-1])
     axes.minorticks_off()
@@ -181,7 +173,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     shown = {label: values for label, values in finite.items() if len(values)}
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
     if not shown:
-        say_absent(axes, "no such networks")
+        style.say_absent(axes, "no such networks")
         return
     for position, values in enumerate(shown.values()):
         low, high = confidence_interval(values)
@@ -212,14 +204,14 @@ def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
     untrained : dict, group -> float, optional
         Mean of the untrained networks: a dotted line in the colour of the group.
     """
-    for group, style in styles.items():
+    for group, line in styles.items():
         by_seed = record[record[by] == group].pivot_table(index="step", columns="seed",
                                                           values=value)
         if by_seed.empty:
             continue
         x = by_seed.index + 1
-        axes.plot(x, by_seed, color=style["color"], linewidth=0.4, alpha=0.5)
-        axes.plot(x, by_seed.mean(axis=1), **{"markersize": 3, "linewidth": 1.1} | style)
+        axes.plot(x, by_seed, color=line["color"], linewidth=0.4, alpha=0.5)
+        axes.plot(x, by_seed.mean(axis=1), **{"markersize": 3, "linewidth": 1.1} | line)
     for group, level in (untrained or {}).items():
         axes.axhline(level, color=styles[group]["color"], linestyle=":", linewidth=0.9)
     axes.set_xscale("log")
@@ -230,8 +222,8 @@ def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
 
 def domain_styles(domains: Sequence[str]) -> dict[str, dict[str, object]]:
     """Return colour, marker and label of every domain."""
-    return {domain: {"color": COLOURS[domain], "marker": MARKERS[domain],
-                     "label": display_name(domain)} for domain in domains}
+    return {domain: {"color": style.COLOURS[domain], "marker": style.MARKERS[domain],
+                     "label": style.display_name(domain)} for domain in domains}
 
 
 def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, str],
@@ -249,15 +241,15 @@ def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, 
     conditions : sequence of str
     """
     styles = condition_styles(conditions)
-    for shift, (condition, style) in zip(shifts(len(styles), 0.27), styles.items()):
+    for shift, (condition, line) in zip(shifts(len(styles), 0.27), styles.items()):
         its = half_steps[half_steps["condition"] == condition]
         by_seed = 1 + its.pivot_table(index="measure", columns="seed", values="half_step").reindex(
             list(measures)).astype(float)
         y = np.arange(len(measures)) + shift
         for _, one in by_seed.items():
-            axes.plot(one, y, ".", markersize=2.5, color=style["color"])
+            axes.plot(one, y, ".", markersize=2.5, color=line["color"])
         axes.plot(np.exp(np.log(by_seed).mean(axis=1)), y, markersize=4.5,
-                  **style | {"linestyle": ""})
+                  **line | {"linestyle": ""})
     if half_steps["half_step"].notna().any():
         axes.set_xscale("log")
         axes.minorticks_off()
@@ -287,14 +279,14 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
     conditions : sequence of str
     """
     if not regions:
-        say_absent(axes, "no regions")
+        style.say_absent(axes, "no regions")
         return
     x = np.arange(len(regions))
-    for label, values, style in (
+    for label, values, line in (
             ("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
             ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"})):
         axes.hlines([values.get(domain, np.nan) for domain in regions], x - 0.42, x + 0.42,
-                    label=label, **style)
+                    label=label, **line)
     condition_dots(axes, at_end, regions, "similarity", conditions, by="domain")
     low, high = axes.get_ylim()
     axes.set_ylim(min(0.0, low), 1.25 * high)
