@@ -112,7 +112,7 @@ def _spearman_matrix(levels: Sequence[NDArray | None], multiplicity: NDArray) ->
         centred = np.array(ranks) - (multiplicity.sum() + 1) / 2
         covariance = (centred * multiplicity) @ centred.T
         length = np.sqrt(np.diag(covariance))
-        matrix[np.ix_(finite, finite)] = covariance / np.outer(length, length)
+        matrix[np.ix_(finite, finite)] = np.clip(covariance / np.outer(length, length), -1, 1)
     return matrix
 
 
