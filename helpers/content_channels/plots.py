@@ -16,14 +16,7 @@ from matplotlib.quiver import Quiver
 from numpy.typing import NDArray
 
 from helpers.content_channels.tuning_reorientation import LinearFit
-from helpers.figures.style import (
-    COLOURS,
-    DIVERGING,
-    MARKERS,
-    TRAINING,
-    display_name,
-    training_of,
-)
+from helpers.figures import style
 
 DOMAIN_OF = {"buildings": "scenes", "cats": "objects", "cars": "objects", "chairs": "objects",
              "hammers": "objects", "phones": "objects"}
@@ -58,10 +51,10 @@ def category_styles(domain_of: Mapping[str, str]) -> dict[str, tuple[tuple, str]
     n_per_domain: dict[str, int] = {}
     styles = {}
     for category, domain in domain_of.items():
-        domain = domain if domain in MARKERS else DOMAIN_OF.get(category, "objects")
+        domain = domain if domain in style.MARKERS else DOMAIN_OF.get(category, "objects")
         rank = n_per_domain[domain] = n_per_domain.get(domain, -1) + 1
-        marker = OTHER_MARKERS[(rank - 1) % len(OTHER_MARKERS)] if rank else MARKERS[domain]
-        styles[category] = (_shaded(COLOURS[domain], SHADES[rank % len(SHADES)]), marker)
+        marker = OTHER_MARKERS[(rank - 1) % len(OTHER_MARKERS)] if rank else style.MARKERS[domain]
+        styles[category] = (_shaded(style.COLOURS[domain], SHADES[rank % len(SHADES)]), marker)
     return styles
 
 
@@ -183,12 +176,12 @@ def separability_lines(axes: Axes, table: pd.DataFrame, measure: str, chance: fl
     axes.axhline(chance, color="0.4", linestyle=":", linewidth=0.7)
     for rank, (network, rows) in enumerate(table.groupby("network", sort=False)):
         place = np.arange(len(rows)) + 0.1 * rank
-        colour = TRAINING[training_of(objectives[network])]
+        colour = style.TRAINING[style.training_of(objectives[network])]
         axes.fill_between(place, rows["null_low"], rows["null_high"], color=colour, alpha=0.2,
                           linewidth=0)
         axes.errorbar(place, rows["value"], 1.96 * rows["se"], color=colour,
                       marker="os"[rank % 2], markersize=3.5, linewidth=1.1, elinewidth=0.7,
-                      label=display_name(network))
+                      label=style.display_name(network))
     layers = [".".join(layer.split(".")[:2]) for layer in dict.fromkeys(table["layer"])]
     label_rotation = {"rotation": 30, "ha": "right"} if max(map(len, layers)) > 7 else {}
     axes.set_xticks(range(len(layers)), layers, **label_rotation)
@@ -216,7 +209,7 @@ def tuning_vectors(axes: Axes, fit: LinearFit, features: NDArray, target: NDArra
     axes.quiver(*np.zeros((2, (~used).sum())), *features[~used].T, color="0.85", width=0.006,
                 **common)
     arrows = axes.quiver(*np.zeros((2, used.sum())), *features[used].T, fit.weights[used],
-                         cmap=DIVERGING, clim=(-WEIGHT_LIMIT, WEIGHT_LIMIT), width=0.022,
+                         cmap=style.DIVERGING, clim=(-WEIGHT_LIMIT, WEIGHT_LIMIT), width=0.022,
                          edgecolor=FAINT, linewidth=0.2, **common)
     axes.quiver(0, 0, *target, color="k", zorder=5, width=0.016, **common)
     axes.annotate("target", target, xytext=(3, -3), textcoords="offset points")

@@ -73,16 +73,14 @@ def reorientation_index(weights: Array, features: Array, target: Array) -> float
         If shapes do not fit, all weights are 0, or a feature or the target is all 0.
     """
     weights, features, target = (np.asarray(a, dtype=float) for a in (weights, features, target))
-    if features.shape != (*weights.shape, *target.shape):
-        raise LabError(f"{weights.shape} weights, {features.shape} features, {target.shape} target",
-                       expected="(n_features,), (n_features, n_images), (n_images,)",
-                       remedy="pass one row per feature")
-    lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(target)
-    magnitude = np.abs(weights)
-    if not magnitude.sum() > 0 or not lengths.all():
-        raise LabError("all weights are 0, or a feature or the target is",
-                       expected="at least one weight; no feature without a direction",
-                       remedy="penalise less, or leave such features out")
+    lengths, magnitude = np.linalg.norm(features, axis=-1) * np.linalg.norm(target), np.abs(weights)
+    if features.shape != (*weights.shape, *target.shape) or not magnitude.sum() > 0 \
+            or not lengths.all():
+        raise LabError(f"{weights.shape} weights, {features.shape} features, {target.shape} "
+                       "target, or only zeros in one of them",
+                       expected="(n_features,), (n_features, n_images), (n_images,); a weight, "
+                       "and no feature without a direction",
+                       remedy="pass one row per feature; penalise less, or leave such features out")
     cosine_distance = 1 - features @ target / lengths
     return float((magnitude * cosine_distance).sum() / magnitude.sum())
 

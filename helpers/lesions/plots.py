@@ -8,19 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
-from helpers.figures.style import (
-    COLOURS,
-    DIVERGING,
-    HATCHES,
-    MARKERS,
-    display_name,
-    label_layers,
-)
+from helpers.figures import style
 from helpers.lesions.statistics import TestResult
 
 JITTER = 0.5
@@ -42,12 +36,16 @@ def _minus(text: str) -> str:
 
 def class_handles(domains: Sequence[str]) -> list[Line2D]:
     """Return the figure's legend: the lesions' colours, and the classes of panel A."""
-    handles = [Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
-                      label=f"{display_name(d)} lesion") for d in domains]
-    dots = {"linestyle": "", "marker": "o", "markerfacecolor": "white"}
-    return [*handles, Line2D([], [], **dots, markersize=3.5, markeredgecolor=OTHER_CLASS,
-                             label="class of another domain"),
-            Line2D([], [], **dots, markersize=5, markeredgecolor=INK, label="most impaired (B, C)")]
+    lesions = [Line2D([], [], **_marker(d), markersize=4, label=f"{style.display_name(d)} lesion")
+               for d in domains]
+    dots = [Line2D([], [], linestyle="", marker="o", markerfacecolor="white", markersize=size,
+                   markeredgecolor=edge, label=label) for size, edge, label in (
+        (3.5, OTHER_CLASS, "class of another domain"), (5, INK, "most impaired (B, C)"))]
+    return [*lesions, *dots]
+
+
+def _marker(domain: str) -> dict[str, str]:
+    return {"color": style.COLOURS[domain], "marker": style.MARKERS[domain]}
 
 
 def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: str,
@@ -76,37 +74,32 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
     finite = np.isfinite(activation) & np.isfinite(change)
     y = change + np.random.default_rng(seed).normal(0, JITTER, len(change))
     probe = np.isin(np.arange(len(change)), most_impaired)
-    colour = COLOURS[domain]
+    colour = style.COLOURS[domain]
     for rows, face, edge in ((~own, "white", OTHER_CLASS), (own, colour, colour)):
         for edged, size in ((False, 10), (True, 24)):
             chosen = finite & rows & (probe == edged)
-            axes.scatter(activation[chosen], y[chosen], s=size, marker=MARKERS[domain],
+            axes.scatter(activation[chosen], y[chosen], s=size, marker=style.MARKERS[domain],
                          facecolors=face, linewidths=0.9 if edged else 0.6,
                          edgecolors=INK if edged else edge, zorder=3 if edged else 2)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_title(f"{display_name(domain)} lesion\n{format_correlation(test)}")
+    axes.set_title(f"{style.display_name(domain)} lesion\n{format_correlation(test)}")
     axes.set_xlabel("mean activation (a.u.)")
 
 
 def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Sequence[str],
                            domain: str) -> None:
     """Draw one image of each of the most impaired classes in a row, with their names below."""
-    side = 96
-    canvas = np.full((side, len(images) * side, 3), 255, np.uint8)
-    for x, image in enumerate(images):
-        edge = min(image.size)
-        left, top = (image.width - edge) // 2, (image.height - edge) // 2
-        square = image.crop((left, top, left + edge, top + edge)).resize((side - 3, side - 3))
-        canvas[:side - 3, x * side:(x + 1) * side - 3] = np.asarray(square)
-    axes.imshow(canvas, interpolation="antialiased")
+    side, gap = 96, 3
+    squares = [ImageOps.fit(image, (side - gap, side - gap)) for image in images]
+    tiles = [ImageOps.expand(square, (0, 0, gap, gap), "white") for square in squares]
+    axes.imshow(np.hstack(tiles), interpolation="antialiased")
     axes.set_xticks((np.arange(len(images)) + 0.5) * side,
                     [textwrap.fill(textwrap.shorten(name, 24, placeholder="…"), 10,
                                    break_long_words=False)
                      for name in names])
     axes.set_yticks([])
-    axes.tick_params(length=0, pad=1)
-    axes.spines[:].set_visible(False)
-    axes.set_title(f"{display_name(domain)} lesion", color=COLOURS[domain], pad=2)
+    _hide_frame(axes, pad=1)
+    axes.set_title(f"{style.display_name(domain)} lesion", color=style.COLOURS[domain], pad=2)
 
 
 def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence[str],
@@ -130,15 +123,16 @@ def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence
         x = np.arange(n) + (lesion - (n - 1) / 2) * width
         for chosen, look in ((own, {"edgecolor": INK, "linewidth": 1}),
                              (~own, {"edgecolor": "white", "alpha": 0.5})):
-            axes.bar(x[chosen], -100 * mean[lesion, chosen], width * 0.88, color=COLOURS[domain],
-                     hatch=HATCHES[domain], **look)
+            axes.bar(x[chosen], -100 * mean[lesion, chosen], width * 0.88, **look,
+                     color=style.COLOURS[domain], hatch=style.HATCHES[domain])
         axes.errorbar(x, -100 * mean[lesion], 100 * sem[lesion], fmt="none", ecolor=INK,
                       elinewidth=0.7)
         random_mean = random[:, lesion].mean(0) if len(random) else np.full(n, np.nan)
         axes.hlines(-100 * random_mean, x - width * 0.45, x + width * 0.45, color=INK,
                     linewidth=1.6, label="" if lesion else "as many random units")
     axes.axhline(0, color="k", linewidth=0.6)
-    axes.set_xticks(range(n), [f"most impaired by\n{display_name(d)} lesion" for d in domains])
+    axes.set_xticks(range(n), [f"most impaired by\n{style.display_name(domain)} lesion"
+                               for domain in domains])
     axes.margins(y=0.14)
     axes.legend(loc="lower right", borderaxespad=0)
 
@@ -154,20 +148,32 @@ def deficit_similarity(axes: Axes, r: NDArray, domains: Sequence[str], label: st
     label : str
         Of the colour bar.
     """
-    below = np.tril(np.ones(r.shape, bool), -1)[1:, :-1]
-    pairs = np.where(below, r[1:, :-1], np.nan)
-    image = axes.imshow(pairs, cmap=DIVERGING, vmin=-1, vmax=1)
-    names = [display_name(d) for d in domains]
+    pairs = np.where(np.tri(*r.shape, k=-1), r, np.nan)[1:, :-1]
+    image = _annotated_matrix(axes, pairs, 1, ".2f", fontsize=6.5)
+    axes.set_aspect("equal")
+    names = [style.display_name(d) for d in domains]
     axes.set_xticks(range(len(names) - 1), names[:-1], rotation=45, ha="right",
                     rotation_mode="anchor")
     axes.set_yticks(range(len(names) - 1), names[1:])
-    for row, column in np.argwhere(np.isfinite(pairs)):
-        axes.text(column, row, _minus(f"{pairs[row, column]:.2f}"), ha="center", va="center",
-                  fontsize=6.5, color="white" if abs(pairs[row, column]) > 0.6 else "k")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     axes.set_title("do the same classes suffer?")
     axes.figure.colorbar(image, ax=axes, ticks=[-1, 0, 1], shrink=0.9, label=label)
+
+
+def _annotated_matrix(axes: Axes, values: NDArray, limit: float, number_format: str,
+                      **text: object) -> AxesImage:
+    """Draw a matrix with its values, white or black on the colours from -limit to limit."""
+    image = axes.imshow(values, cmap=style.DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
+    for row, column in np.argwhere(np.isfinite(values)):
+        value = values[row, column]
+        axes.text(column, row, _minus(f"{value:{number_format}}"), ha="center", va="center",
+                  color="white" if abs(value) > 0.6 * limit else "k", **text)
+    _hide_frame(axes)
+    return image
+
+
+def _hide_frame(axes: Axes, **ticks: float) -> None:
+    axes.tick_params(length=0, **ticks)
+    axes.spines[:].set_visible(False)
 
 
 def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str],
@@ -193,17 +199,16 @@ def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]
         axes.plot(x, mean, color=RANDOM, linestyle="--", linewidth=1,
                   label=f"as many random units, {by_draw.shape[1]} draws")
     for domain in domains:
-        selective_r = table[(table["draw"] == 0) & (table["domain"] == domain)].set_index(
-            "layer")["r"]
-        axes.plot(range(len(layers)), selective_r.reindex(layers), color=COLOURS[domain],
-                  marker=MARKERS[domain], markersize=2.8, linewidth=1)
+        rows = table[(table["draw"] == 0) & (table["domain"] == domain)]
+        axes.plot(range(len(layers)), rows.set_index("layer")["r"].reindex(layers),
+                  **_marker(domain), markersize=2.8, linewidth=1)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     if marked in layers:
         axes.axvline(layers.index(marked), color="0.4", linewidth=0.7, zorder=0, label="panel A")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     axes.set_ylabel("r of activation\nand change of accuracy")
-    label_layers(axes, layers)
+    style.label_layers(axes, layers)
 
 
 def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
@@ -224,12 +229,12 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
         x = networks.index(row.network) + offset
         axes.plot([x] * len(row.random), row.random, "_", color=RANDOM, markersize=5,
                   markeredgewidth=0.7, zorder=1)
-        axes.plot([x, x], [row.low, row.high], color=COLOURS[row.domain], linewidth=1)
-        axes.plot(x, row.value, MARKERS[row.domain], color=COLOURS[row.domain], markersize=4)
+        axes.plot([x, x], [row.low, row.high], color=style.COLOURS[row.domain], linewidth=1)
+        axes.plot(x, row.value, **_marker(row.domain), markersize=4)
     axes.plot([], [], "_", color=RANDOM, label="random lesions")
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xticks(range(len(networks)),
-                    [textwrap.fill(display_name(name), 12) for name in networks])
+                    [textwrap.fill(style.display_name(name), 12) for name in networks])
     axes.set_xlim(-0.6, len(networks) - 0.4)
     axes.set_ylabel("own − other classes' deficit\n(points)")
     axes.legend(loc="best", borderaxespad=0)
@@ -249,9 +254,8 @@ def effects_by_size(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> 
     for idx, domain in enumerate(domains):
         rows = table[table["domain"] == domain].sort_values("fraction")
         x = np.arange(len(rows)) + 0.12 * (idx - (len(domains) - 1) / 2)
-        axes.vlines(x, rows["low"], rows["high"], color=COLOURS[domain], linewidth=1)
-        axes.plot(x, rows["value"], MARKERS[domain] + "-", color=COLOURS[domain], markersize=4,
-                  linewidth=0.8)
+        axes.vlines(x, rows["low"], rows["high"], color=style.COLOURS[domain], linewidth=1)
+        axes.plot(x, rows["value"], **_marker(domain), markersize=4, linewidth=0.8)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xticks(range(len(sizes)), [f"{size:.0%}" for size in sizes])
     axes.set_xlabel("units silenced in each layer, of every domain")
@@ -260,16 +264,11 @@ def effects_by_size(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> 
 
 def deficits_by_domain(axes: Axes, table: pd.DataFrame) -> None:
     """Draw mean deficits (points) of lesions (index) by domain of the classes (columns)."""
-    limit = np.nanmax(np.abs(table.to_numpy()))
-    axes.imshow(table, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        axes.text(column, row, _minus(f"{value:.0f}"), ha="center", va="center",
-                  color="white" if abs(value) > 0.6 * limit else "k")
-        if table.index[row] == table.columns[column]:
-            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK,
-                                     linewidth=1.4))
-    axes.set_xticks(range(table.shape[1]), [display_name(d) for d in table.columns])
-    axes.set_yticks(range(len(table)), [f"{display_name(d)} lesion" for d in table.index])
+    values = table.to_numpy()
+    _annotated_matrix(axes, values, np.nanmax(np.abs(values)), ".0f")
+    for row, column in np.argwhere(table.index.to_numpy()[:, None] == table.columns.to_numpy()):
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK,
+                                 linewidth=1.4))
+    axes.set_xticks(range(table.shape[1]), [style.display_name(d) for d in table.columns])
+    axes.set_yticks(range(len(table)), [f"{style.display_name(d)} lesion" for d in table.index])
     axes.set_xlabel("classes of the domain")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError, one_of
@@ -63,14 +65,13 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
     LabError
         If a mask is for a layer that the network lacks, or does not fit the layer's output.
     """
-    _check_layers([lesion], layers)
     paths = {name.split("#")[0] for name in lesion.masks}
+    _require_layers(lesion, paths, layers)
 
     def silence(name: str, output: Tensor) -> Tensor | None:
-        mask = lesion.masks.get(name)
-        if mask is None:
-            return None
-        return _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
+        if name in lesion.masks:
+            return _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
+        return None
 
     with layer_hooks(model, {name: layers[name] for name in layers if name in paths}, silence):
         yield
@@ -105,7 +106,6 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
         layer's output; nothing has been computed then.
     """
     device = next(model.parameters(), torch.empty(0)).device
-    _check_layers(lesions, layers)
     with PartialForward(model, layers) as partial_forward:
         start, plan = 0, None
         for batch in batches:
@@ -137,11 +137,7 @@ def _observe(watch: Watch, start: int, name: str, output: Tensor) -> Tensor:
 def _plan_lesion(lesion: Lesion, partial_forward: PartialForward,
                  device: torch.device) -> tuple[str | None, Masks]:
     """Return a lesion's first silenced layer and its masks, without those that have no unit."""
-    for name in lesion.masks:
-        if name not in partial_forward.shapes:
-            raise LabError(f"lesion {lesion.name!r}: the layer {name!r} is never computed",
-                           expected=one_of(partial_forward.shapes),
-                           remedy="name a layer of this list")
+    _require_layers(lesion, lesion.masks, partial_forward.shapes)
     masks = {name: _reshape_mask(lesion, name, partial_forward.shapes[name]).to(device)
              for name, mask in lesion.masks.items() if mask.any()}
     return min(masks, key=partial_forward.call_rank, default=None), masks
@@ -163,13 +159,11 @@ def _reshape_mask(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
     return mask.view(shape)
 
 
-def _check_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> None:
-    for lesion in lesions:
-        for name in lesion.masks:
-            if name.split("#")[0] not in layers:
-                raise LabError(f"lesion {lesion.name!r}: the network has no layer {name!r}",
-                               expected=one_of(layers),
-                               remedy="name a layer of this list")
+def _require_layers(lesion: Lesion, wanted: Iterable[str], computed: Collection[str]) -> None:
+    for name in wanted:
+        if name not in computed:
+            raise LabError(f"lesion {lesion.name!r}: the network computes no layer {name!r}",
+                           expected=one_of(computed), remedy="name a layer of this list")
 
 
 # ---- which layers, which units ------------------------------------------------------------------
@@ -200,20 +194,42 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
     LabError
         If the network has no such layers.
     """
-    base = {name: name.split("#")[0] for name in layers}
-    rules: dict[str, Callable[[], list[str]]] = {
-        "full": lambda: list(layers),
-        "relus": lambda: [name for name in layers if base[name] in relus],
-        "relus_1-5": lambda: [name for name in layers if base[name] in
-                              {f"relu{block}" for block in range(1, 6)}],
-        "until_relu6": lambda: [*layers[:-4]] if "relu6" in layers else []}
-    one_layer = lambda: [name for name in layers if base[name] == method]  # noqa: E731
-    selected = rules.get(method, one_layer)()
+    def calls_of(modules: Collection[str]) -> list[str]:
+        return [name for name in layers if name.split("#")[0] in modules]
+
+    methods = {"full": list(layers), "relus": calls_of(relus),
+               "relus_1-5": calls_of([f"relu{block}" for block in range(1, 6)]),
+               "until_relu6": [*layers[:-4]] if "relu6" in layers else []}
+    selected = methods.get(method, calls_of([method]))
     if not selected:
         raise LabError(f"no layer for a lesion {method!r}",
-                       expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
+                       expected=f"{', '.join(methods)}, or one of {', '.join(layers)}",
                        remedy="choose a method that this network has the layers for")
     return selected
+
+
+def top_fraction(t_mean: NDArray, fraction: float) -> NDArray[np.bool_]:
+    """Select the units above the (1 - fraction) quantile of mean t, per domain.
+
+    A published alternative to the conjunction test (authors' selectivity.py and lesioning.py).
+
+    Parameters
+    ----------
+    t_mean : array, float, shape (n_domains, n_units)
+        NaN (dead units) is never selected, infinity always.
+    fraction : float
+        Between 0 and 1, of the live units.
+
+    Returns
+    -------
+    array, bool, shape (n_domains, n_units)
+    """
+    if not 0 < fraction < 1:
+        raise LabError(f"fraction = {fraction}", expected="a fraction between 0 and 1",
+                       remedy="0.05 takes the five percent of units with the largest mean t")
+    with np.errstate(invalid="ignore"):    # infinity - infinity
+        threshold = pd.DataFrame(t_mean).quantile(1 - fraction, axis=1).to_numpy()
+    return (t_mean > threshold[:, None]) | (t_mean == np.inf)
 
 
 def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:

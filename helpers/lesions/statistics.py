@@ -79,8 +79,7 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
     pearson = stats.pearsonr(x, y, alternative="less",
                              method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
     bootstrap_idx = rng.integers(len(x), size=(N_RESAMPLES, len(x)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
+    samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
     return _bootstrap_result(pearson.statistic, samples, pearson.pvalue, len(x))
 
 
@@ -201,8 +200,7 @@ def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
         return UNDEFINED
     upper_triangle = np.triu_indices(len(deficit), 1)
     bootstrap_idx = np.random.default_rng(seed).integers(n_classes, size=(N_RESAMPLES, n_classes))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle])
-                   for idx in bootstrap_idx]
+    samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle])
+               for idx in bootstrap_idx]
     mean = np.nanmean(deficit_correlations(deficit)[upper_triangle])
     return _bootstrap_result(mean, samples, np.nan, n_classes)

@@ -26,10 +26,10 @@ from helpers.lesions.silencing import (
     run_lesions,
     select_lesion_layers,
     shuffle_units,
+    top_fraction,
 )
 from helpers.lesions.statistics import TestResult, compare_own_and_other_classes
 from helpers.selectivity.localizer_result import LocalizerResult
-from helpers.selectivity.statistics import top_fraction
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.image_sets import ImageSet, alternate
 from helpers.training.classifiers import Classifier
@@ -190,8 +190,7 @@ def unit_masks(localizer_result: LocalizerResult, layers: Sequence[str], *, frac
         units with an infinite t first.
     """
     if fraction:
-        return {layer: top_fraction(torch.from_numpy(localizer_result.ranking(layer)),
-                                    fraction).numpy() for layer in layers}
+        return {layer: top_fraction(localizer_result.ranking(layer), fraction) for layer in layers}
     index = np.arange(len(localizer_result.domains))[:, None]
     return {layer: localizer_result.labels[layer] == index for layer in layers}
 

@@ -19,14 +19,8 @@ from helpers.core.moments import Moments
 from helpers.networks.activations import extract_activations, layer_hooks
 from helpers.networks.channel_axes import channel_axes
 from helpers.networks.network import Network
-from helpers.selectivity.statistics import (
-    d_prime,
-    lifetime_sparseness,
-    localize_at_alphas,
-    min_t,
-    selectivity_index,
-)
-from helpers.selectivity.study import labels_from_masks, stream_moments
+from helpers.selectivity import statistics
+from helpers.selectivity.study import labels_from_masks, split_halves, stream_moments
 from helpers.stimuli.six_category_localizer import SixCategoryLocalizer
 
 FDR_ALPHAS = (0.5, 0.2, 0.05, 0.01, 1e-3, 1e-5)
@@ -134,22 +128,21 @@ def measure_blocks(network: Network, images: SixCategoryLocalizer, *,
     shapes, sets = _shapes(network), images.domain_names
     moments = stream_moments(network, images, batch_size=batch_size)
     # Popped, so that the moments of one layer are freed before the next is summarised.
-    return {layer: BlockStatistics(sets, shapes[layer], **_summary(moments.pop(layer), len(sets)))
+    return {layer: BlockStatistics(sets, shapes[layer], **_summary(moments.pop(layer)))
             for layer in list(moments)}
 
 
-def _summary(moments: Moments, n_sets: int) -> dict[str, NDArray]:
-    halves = [moments.pool([[2 * d + half] for d in range(n_sets)]) for half in (0, 1)]
-    parts = [*halves, moments.pool([[2 * d, 2 * d + 1] for d in range(n_sets)])]
+def _summary(moments: Moments) -> dict[str, NDArray]:
+    parts = split_halves(moments)
 
     def both(measure) -> NDArray[np.float32]:
-        return torch.stack([measure(half) for half in halves], -2).float().cpu().numpy()
+        return torch.stack([measure(half) for half in parts[:2]], -2).float().cpu().numpy()
 
-    return {"labels": np.stack([labels_from_masks(localize_at_alphas(part, FDR_ALPHAS))
+    return {"labels": np.stack([labels_from_masks(statistics.localize_at_alphas(part, FDR_ALPHAS))
                                 for part in parts], 1),
-            "mean": both(lambda half: half.mean), "selectivity_index": both(selectivity_index),
-            "d_prime": both(d_prime), "min_t": both(min_t),
-            "sparseness": both(lifetime_sparseness)}
+            "mean": both(lambda half: half.mean), "d_prime": both(statistics.d_prime),
+            "selectivity_index": both(statistics.selectivity_index),
+            "min_t": both(statistics.min_t), "sparseness": both(statistics.lifetime_sparseness)}
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:

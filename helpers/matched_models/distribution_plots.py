@@ -42,12 +42,10 @@ def layer_lines(axes: Axes, table: pd.DataFrame, conditions: Sequence[str], laye
     chance : float
     """
     drawn, styles = conditions_with_lines(table, conditions), condition_styles(conditions)
-    for shift, condition in zip(np.linspace(-0.15, 0.15, len(drawn)), drawn):
-        by_seed = table[table["condition"] == condition].pivot_table(
-            index="layer", columns="seed", values="corrected").reindex(layers)
-        x = np.arange(len(layers)) + shift
-        axes.plot(x, by_seed.mean(axis=1), markersize=3.5, linewidth=1.2, **styles[condition])
-        axes.plot(x, by_seed, ".", markersize=2.5, color=styles[condition]["color"], alpha=0.7)
+    plots.draw_networks(axes, table, "layer", layers, "corrected",
+                        {condition: styles[condition] for condition in drawn}, width=0.15,
+                        mean={"markersize": 3.5, "linewidth": 1.2},
+                        dot={"markersize": 2.5, "alpha": 0.7})
     axes.axhline(chance, color="k", linestyle=":", linewidth=0.8)
     axes.annotate("random units", (1, chance), xycoords=("axes fraction", "data"), ha="right",
                   va="bottom", xytext=(0, 1), textcoords="offset points")
@@ -119,7 +117,7 @@ def consistency_dots(axes: Axes, table: pd.DataFrame, conditions: Sequence[str])
     shown = [c for c in conditions if table.loc[table["condition"] == c, "r"].notna().any()]
     for place, condition in enumerate(shown):
         its = table[table["condition"] == condition].dropna(subset="r")
-        x = place + (np.linspace(-0.2, 0.2, len(its)) if len(its) > 1 else np.zeros(1))
+        x = place + plots.shifts(len(its), 0.2)
         colour = styles[condition]["color"]
         axes.vlines(x, its["low"], its["high"], color=colour, linewidth=1)
         axes.plot(x, its["r"], styles[condition]["marker"], color=colour, markersize=3.5)
@@ -144,22 +142,20 @@ def difference_rows(axes: Axes, differences: Mapping[str, Mapping[str, Sequence[
     labels : sequence of str
         Of the measures, from top to bottom.
     """
-    shifts = np.linspace(-0.2, 0.2, len(differences)) if len(differences) > 1 else [0.0]
     n_values = 0
-    for shift, (comparison, by_measure) in zip(shifts, differences.items()):
+    for shift, (comparison, by_measure) in zip(plots.shifts(len(differences), 0.2),
+                                               differences.items()):
         style = {key: styles[comparison][key] for key in ("color", "marker")}
         for place, values in enumerate(by_measure.values()):
-            known = np.asarray(values, float)
-            known, n_values = known[np.isfinite(known)], n_values + np.isfinite(known).sum()
+            y, known = place + shift, plots.finite_values(values)
+            n_values += len(known)
             if not len(known):
-                axes.text(0.01, place + shift, "no value", transform=axes.get_yaxis_transform(),
-                          va="center", color="0.5")
-            else:
-                low, high = confidence_interval(known)
-                axes.plot(known, np.full(len(known), place + shift + 0.14), ".", markersize=2.5,
+                axes.text(0.01, y, "no value", transform=axes.get_yaxis_transform(), va="center",
                           color="0.5")
-                axes.hlines(place + shift, low, high, color=style["color"], linewidth=1.3)
-                axes.plot(known.mean(), place + shift, markersize=4, **style)
+                continue
+            axes.plot(known, np.full(len(known), y + 0.14), ".", markersize=2.5, color="0.5")
+            axes.hlines(y, *confidence_interval(known), color=style["color"], linewidth=1.3)
+            axes.plot(known.mean(), y, markersize=4, **style)
     axes.axvline(0, color="k", linestyle=":", linewidth=0.8)
     if not n_values:
         axes.set_xticks([])

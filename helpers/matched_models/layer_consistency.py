@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from helpers.core.errors import LabError
 from helpers.core.intervals import percentile_interval
@@ -63,26 +62,23 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
         raise LabError(f"patterns of shapes {shapes}",
                        expected="images x units, the same four images or more in every layer",
                        remedy="pass one row an image")
-    rdms = np.stack([_rounded_rdm(one) for one in patterns])
-    matrix = _spearman_matrix(rdms)
-    upper = np.triu_indices(n, 1)
-    levels = [np.unique(one, return_inverse=True)[1] if np.isfinite(one).all() else None
-              for one in rdms]
+    levels, (first, second) = [_dense_ranks(one) for one in patterns], np.triu_indices(n, 1)
+    matrix = _spearman_matrix(levels, np.ones(len(first)))
     rng, means = np.random.default_rng(seed), []
     for _ in range(n_boot):
         multiplicity = np.bincount(rng.integers(n, size=n), minlength=n)
-        means.append(mean_off_diagonal(_weighted_spearman_matrix(levels, multiplicity[upper[0]]
-                                                                 * multiplicity[upper[1]])))
+        means.append(mean_off_diagonal(
+            _spearman_matrix(levels, multiplicity[first] * multiplicity[second])))
     low, high = percentile_interval(means)
     return Consistency(matrix, mean_off_diagonal(matrix), float(low), float(high))
 
 
-def _rounded_rdm(patterns: NDArray) -> NDArray[np.float64]:
-    """Return the RDM of a layer, rounded; NaN where it is constant or there is one unit."""
+def _dense_ranks(patterns: NDArray) -> NDArray[np.int64] | None:
+    """Return the dense ranks of a layer's RDM; None where it is constant or there is one unit."""
     dissimilarities = np.nan_to_num(rdm(patterns), nan=1.0)
     if patterns.shape[1] < 2 or np.ptp(dissimilarities) <= MIN_RDM_RANGE:
-        return np.full(len(dissimilarities), np.nan)
-    return np.round(dissimilarities, N_DECIMALS)
+        return None
+    return np.unique(np.round(dissimilarities, N_DECIMALS), return_inverse=True)[1]
 
 
 def mean_off_diagonal(matrix: NDArray) -> float:
@@ -91,22 +87,11 @@ def mean_off_diagonal(matrix: NDArray) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _spearman_matrix(rdms: NDArray) -> NDArray[np.float64]:
-    """Return Spearman's r of all pairs of rows; NaN where a row has a NaN."""
-    finite = np.isfinite(rdms).all(1) & (np.ptp(rdms, axis=1) > 0)
-    matrix = np.full((len(rdms), len(rdms)), np.nan)
-    if finite.any():
-        ranks = stats.rankdata(rdms[finite], axis=1)
-        matrix[np.ix_(finite, finite)] = np.corrcoef(ranks)
-    return matrix
-
-
-def _weighted_spearman_matrix(levels: Sequence[NDArray | None],
-                              multiplicity: NDArray) -> NDArray[np.float64]:
+def _spearman_matrix(levels: Sequence[NDArray | None], multiplicity: NDArray) -> NDArray:
     """Return Spearman's r of all pairs of layers, each pair of images counted repeatedly.
 
-    Equal to `_spearman_matrix` of the repeated pairs, without sorting them: the rank of a pair
-    follows from the number of pairs with a lower level.
+    Without sorting the repeated pairs: the rank of a pair follows from the number of pairs with a
+    lower level.
 
     Parameters
     ----------
@@ -127,7 +112,7 @@ def _weighted_spearman_matrix(levels: Sequence[NDArray | None],
         centred = np.array(ranks) - (multiplicity.sum() + 1) / 2
         covariance = (centred * multiplicity) @ centred.T
         length = np.sqrt(np.diag(covariance))
-        matrix[np.ix_(finite, finite)] = covariance / np.outer(length, length)
+        matrix[np.ix_(finite, finite)] = np.clip(covariance / np.outer(length, length), -1, 1)
     return matrix
 
 

@@ -10,16 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
-from helpers.figures.style import (
-    COLOURS,
-    MARKERS,
-    TRAINING,
-    TRAINING_MARKERS,
-    display_name,
-    top_legend,
-)
+from helpers.figures import style
 
 CONDITIONS = (("shuffled", "shuffled"), ("untrained", "untrained"),
               ("embedding", "text embeddings"), ("caption", "captions"), ("clip", "captions"),
@@ -37,10 +31,10 @@ def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
     """
     known = {condition: training for condition in conditions
              for word, training in reversed(CONDITIONS) if word in condition.casefold()}
-    free = iter([training for training in TRAINING if training not in known.values()])
+    free = iter([training for training in style.TRAINING if training not in known.values()])
     chosen = {condition: known.get(condition) or next(free) for condition in conditions}
-    return {condition: {"color": TRAINING[training], "marker": TRAINING_MARKERS[training],
-                        "linestyle": LINES.get(training, "-")}
+    return {condition: {"color": style.TRAINING[training], "linestyle": LINES.get(training, "-"),
+                        "marker": style.TRAINING_MARKERS[training]}
             for condition, training in chosen.items()}
 
 
@@ -49,9 +43,53 @@ def condition_legend(figure: Figure, conditions: Sequence[str],
     """Draw one legend of conditions along an edge of the figure, with their numbers of networks."""
     labels = {condition: f"{condition} (n = {n_networks[condition]})" if n_networks else condition
               for condition in conditions}
-    top_legend(figure, [Line2D([], [], markersize=4, label=labels[condition], **style)
-                        for condition, style in condition_styles(conditions).items()],
-               **{"columnspacing": 1.1} | where)
+    style.top_legend(figure, [Line2D([], [], markersize=4, label=labels[condition], **line)
+                              for condition, line in condition_styles(conditions).items()],
+                     **{"columnspacing": 1.1} | where)
+
+
+def draw_networks(axes: Axes, table: pd.DataFrame, by: str, groups: Sequence[str], value: str,
+                  styles: Mapping[str, Mapping[str, object]], *, width: float,
+                  mean: Mapping[str, object], dot: Mapping[str, object]) -> None:
+    """Draw, at every group, the mean of each condition over its networks, and each network a dot.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``condition, seed``, that of the groups and ``value``; several rows of a network
+        are averaged.
+    by : str
+        Column of the groups.
+    groups : sequence of str
+        From left to right.
+    value : str
+        Column of the y axis.
+    styles : dict, condition -> keywords of a line
+        Side by side, in order.
+    width : float
+        The first and the last condition are so far left and right of the group's place.
+    mean, dot : dict
+        Further keywords of the means and of the dots.
+    """
+    for shift, (condition, line) in zip(shifts(len(styles), width), styles.items()):
+        by_seed = table[table["condition"] == condition].pivot_table(
+            index=by, columns="seed", values=value).reindex(groups)
+        x = np.arange(len(groups)) + shift
+        axes.plot(x, by_seed.mean(axis=1), **line | mean)
+        for _, network in by_seed.items():
+            axes.plot(x, network, ".", color=line["color"], **dot)
+
+
+def shifts(n: int, width: float) -> NDArray[np.float64]:
+    """Return n places side by side, from -width to width."""
+    return np.linspace(-width, width, n) if n > 1 else np.zeros(n)
+
+
+def finite_values(values: Sequence[float]) -> NDArray[np.float64]:
+    """Leave out NaN and infinities."""
+    values = np.asarray(values, float)
+    return values[np.isfinite(values)]
 
 
 def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str],
@@ -68,23 +106,17 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     conditions, layers : sequence of str
         In order.
     """
-    for shift, (condition, style) in zip(np.linspace(-0.15, 0.15, len(conditions)),
-                                         condition_styles(conditions).items()):
-        by_seed = table[table["condition"] == condition].pivot_table(
-            index="layer", columns="seed", values=value).reindex(layers)
-        x = np.arange(len(layers)) + shift
-        axes.plot(x, by_seed.mean(axis=1), markersize=3, linewidth=1, **style)
-        for _, one in by_seed.items():
-            axes.plot(x, one, ".", markersize=1.8, color=style["color"], alpha=0.6)
+    draw_networks(axes, table, "layer", layers, value, condition_styles(conditions), width=0.15,
+                  mean={"markersize": 3, "linewidth": 1}, dot={"markersize": 1.8, "alpha": 0.6})
     axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(layers) - 0.6)
 
 
 def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str]) -> None:
     """Draw one line per condition over false discovery rates, both axes logarithmic."""
-    for condition, style in condition_styles(conditions).items():
+    for condition, line in condition_styles(conditions).items():
         means = table[table["condition"] == condition].groupby("fdr_alpha")[value].mean()
-        axes.plot(means.index, means, markersize=3, linewidth=1, **style)
+        axes.plot(means.index, means, markersize=3, linewidth=1, **line)
     axes.set_xscale("log")
     axes.set_xticks([1e-5, 1e-3, 1e-1])
     axes.minorticks_off()
@@ -102,27 +134,24 @@ def logarithmic_proportions(axes: Axes) -> None:
 
 
 def condition_dots(axes: Axes, table: pd.DataFrame, groups: Mapping[str, str], value: str,
-                   conditions: Sequence[str]) -> None:
+                   conditions: Sequence[str], *, by: str = "group") -> None:
     """Draw groups on the x axis; per condition the mean over networks, and each network a dot.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``condition, seed, group`` and ``value``; several rows of a network are averaged.
+        Columns ``condition, seed``, that of the groups and ``value``; several rows of a network
+        are averaged.
     groups : dict, group -> label
         From left to right.
     value : str
     conditions : sequence of str
+    by : str
+        Column of the groups.
     """
-    shifts = np.linspace(-0.32, 0.32, len(conditions)) if len(conditions) > 1 else [0.0]
-    for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
-        by_seed = table[table["condition"] == condition].pivot_table(
-            index="group", columns="seed", values=value).reindex(list(groups))
-        x = np.arange(len(groups)) + shift
-        axes.plot(x, by_seed.mean(axis=1), markersize=4, **style | {"linestyle": ""})
-        for _, one in by_seed.items():
-            axes.plot(x, one, ".", markersize=2, color=style["color"])
+    draw_networks(axes, table, by, list(groups), value, condition_styles(conditions), width=0.32,
+                  mean={"markersize": 4, "linestyle": ""}, dot={"markersize": 2})
     axes.set_xticks(range(len(groups)), list(groups.values()))
     axes.set_xlim(-0.5, len(groups) - 0.5)
 
@@ -140,13 +169,11 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     label_width : int
         Labels are broken into lines of so many characters.
     """
-    finite = {label: np.asarray(values, float)[np.isfinite(np.asarray(values, float))]
-              for label, values in differences.items()}
+    finite = {label: finite_values(values) for label, values in differences.items()}
     shown = {label: values for label, values in finite.items() if len(values)}
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
     if not shown:
-        axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.4")
-        axes.set(xticks=[], yticks=[])
+        style.say_absent(axes, "no such networks")
         return
     for position, values in enumerate(shown.values()):
         low, high = confidence_interval(values)
@@ -177,14 +204,14 @@ def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
     untrained : dict, group -> float, optional
         Mean of the untrained networks: a dotted line in the colour of the group.
     """
-    for group, style in styles.items():
+    for group, line in styles.items():
         by_seed = record[record[by] == group].pivot_table(index="step", columns="seed",
                                                           values=value)
         if by_seed.empty:
             continue
         x = by_seed.index + 1
-        axes.plot(x, by_seed, color=style["color"], linewidth=0.4, alpha=0.5)
-        axes.plot(x, by_seed.mean(axis=1), **{"markersize": 3, "linewidth": 1.1} | style)
+        axes.plot(x, by_seed, color=line["color"], linewidth=0.4, alpha=0.5)
+        axes.plot(x, by_seed.mean(axis=1), **{"markersize": 3, "linewidth": 1.1} | line)
     for group, level in (untrained or {}).items():
         axes.axhline(level, color=styles[group]["color"], linestyle=":", linewidth=0.9)
     axes.set_xscale("log")
@@ -195,8 +222,8 @@ def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
 
 def domain_styles(domains: Sequence[str]) -> dict[str, dict[str, object]]:
     """Return colour, marker and label of every domain."""
-    return {domain: {"color": COLOURS[domain], "marker": MARKERS[domain],
-                     "label": display_name(domain)} for domain in domains}
+    return {domain: {"color": style.COLOURS[domain], "marker": style.MARKERS[domain],
+                     "label": style.display_name(domain)} for domain in domains}
 
 
 def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, str],
@@ -213,16 +240,16 @@ def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, 
     measures : dict, measure -> label
     conditions : sequence of str
     """
-    shifts = np.linspace(-0.27, 0.27, len(conditions)) if len(conditions) > 1 else [0.0]
-    for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
+    styles = condition_styles(conditions)
+    for shift, (condition, line) in zip(shifts(len(styles), 0.27), styles.items()):
         its = half_steps[half_steps["condition"] == condition]
         by_seed = 1 + its.pivot_table(index="measure", columns="seed", values="half_step").reindex(
             list(measures)).astype(float)
         y = np.arange(len(measures)) + shift
         for _, one in by_seed.items():
-            axes.plot(one, y, ".", markersize=2.5, color=style["color"])
+            axes.plot(one, y, ".", markersize=2.5, color=line["color"])
         axes.plot(np.exp(np.log(by_seed).mean(axis=1)), y, markersize=4.5,
-                  **style | {"linestyle": ""})
+                  **line | {"linestyle": ""})
     if half_steps["half_step"].notna().any():
         axes.set_xscale("log")
         axes.minorticks_off()
@@ -252,16 +279,15 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
     conditions : sequence of str
     """
     if not regions:
-        axes.text(0.5, 0.5, "no regions", transform=axes.transAxes, ha="center", color="0.4")
+        style.say_absent(axes, "no regions")
         return
-    levels = (("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
-              ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"}))
-    for label, values, style in levels:
-        axes.hlines([values.get(domain, np.nan) for domain in regions],
-                    np.arange(len(regions)) - 0.42, np.arange(len(regions)) + 0.42, label=label,
-                    **style)
-    condition_dots(axes, at_end.rename(columns={"domain": "group"}), regions, "similarity",
-                   conditions)
+    x = np.arange(len(regions))
+    for label, values, line in (
+            ("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
+            ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"})):
+        axes.hlines([values.get(domain, np.nan) for domain in regions], x - 0.42, x + 0.42,
+                    label=label, **line)
+    condition_dots(axes, at_end, regions, "similarity", conditions, by="domain")
     low, high = axes.get_ylim()
     axes.set_ylim(min(0.0, low), 1.25 * high)
     axes.legend(loc="upper left", ncols=2, borderpad=0)

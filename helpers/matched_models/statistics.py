@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.config.vision_language import LanguageSpec
+from helpers.core.bootstrap import draw_weights
 from helpers.core.constant_values import finite_mean
 from helpers.matched_models.block_statistics import (
     ALL_IMAGES,
@@ -32,8 +33,6 @@ COMPARISONS = {"language": ("language", "vision"), "text-embedding targets": ("t
                "captions − views": ("language", "views"),
                "labels − object labels": ("vision", "objects")}
 """What is compared -> the two fields of LanguageSpec, of which the second is subtracted."""
-BLOCK = 20
-"""Resamples processed at a time."""
 ROUNDING_TOLERANCE = 1e-12
 """A variance below this fraction of the mean square is rounding error of float64 sums."""
 
@@ -59,8 +58,7 @@ def selective_proportion_table(blocks: Mapping[str, BlockStatistics],
                 rows.append({"layer": layer, "depth": depth, "fdr_alpha": fdr_alpha,
                              "domain": domain, "n_units": int(whole.sum()),
                              "proportion": float(whole.mean()),
-                             "proportion_replicated": float(second[first].mean())
-                             if first.any() else np.nan})
+                             "proportion_replicated": float(finite_mean(second[first]))})
     return pd.DataFrame(rows)
 
 
@@ -152,47 +150,35 @@ def bootstrap_tuning_strength(responses: Mapping[str, HeldOutResponses], sets: N
         One row per resample: ``draw``, and the means over layers and domains (those with units)
         of ``CSI`` and ``d'``. Draw -1 is the original images.
     """
-    names = list(dict.fromkeys(sets))
-    weights = _draws(sets, names, seed=seed, n_boot=n_boot)
-    results = [_resampled(one.values[:, one.domain == domain], weights, names.index(domain))
+    set_of_image, names = pd.factorize(sets)
+    weights = np.vstack([np.ones(len(sets)),
+                         draw_weights(set_of_image, seed=seed, n_resamples=n_boot)])
+    results = [_resampled(one.values[:, one.domain == domain], set_of_image, weights,
+                          list(names).index(domain))
                for one in responses.values() for domain in domains if domain in one.domain]
     means = finite_mean(np.array(results)) if results else np.full((2, n_boot + 1), np.nan)
     return pd.DataFrame({"draw": np.arange(-1, n_boot), "CSI": means[0], "d'": means[1]})
 
 
-def _draws(sets: NDArray[np.str_], names: Sequence[str], *, seed: int,
-           n_boot: int) -> NDArray[np.float64]:
-    """Return how often each image occurs in each resample, (n_boot + 1, n_sets, n_images)."""
-    rng = np.random.default_rng(seed)
-    weights = np.zeros((n_boot + 1, len(names), len(sets)))
-    for set_idx, name in enumerate(names):
-        rows = np.flatnonzero(sets == name)
-        weights[0, set_idx, rows] = 1
-        weights[1:, set_idx, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)),
-                                                     size=n_boot)
-    return weights
+def _resampled(values: NDArray, set_of_image: NDArray[np.int64], weights: NDArray,
+               target: int) -> NDArray[np.float64]:
+    """Return mean selectivity index and mean d' of one set's units, (2, n_draws).
 
-
-def _resampled(values: NDArray, weights: NDArray, target: int) -> NDArray[np.float64]:
-    """Return mean selectivity index and mean d' of one set's units, (2, n_draws)."""
-    values, results = values.astype(np.float64), []
-    squared_values = np.square(values)
-    n, images = weights[0].sum(1), [np.flatnonzero(row) for row in weights[0]]
-    n_rest, others = n.sum() - n[target], np.arange(len(n)) != target
-    for draw_weights in np.array_split(weights, -(-len(weights) // BLOCK)):
-        # The weights of a set are zero for the other sets' images, which are left out.
-        total, squares = (np.stack([draw_weights[:, set_idx, rows] @ its[rows] for set_idx, rows
-                                    in enumerate(images)], 1) for its in (values, squared_values))
-        mean = total / n[:, None]
-        rest, total_rest = mean[:, others].mean(1), total[:, others].sum(1)
-        variance = _variance(squares[:, target], total[:, target], n[target])
-        variance_rest = _variance(squares[:, others].sum(1), total_rest, n_rest)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            index = (mean[:, target] - rest) / (np.abs(mean[:, target]) + np.abs(rest))
-            d_prime = (mean[:, target] - total_rest / n_rest) / np.sqrt((variance + variance_rest)
-                                                                        / 2)
-        results.append([finite_mean(index.T), finite_mean(d_prime.T)])
-    return np.concatenate(results, axis=1)
+    ``weights``: how often each image occurs in each draw, (n_draws, n_images).
+    """
+    values, n = values.astype(np.float64), np.bincount(set_of_image)
+    members = [np.flatnonzero(set_of_image == index) for index in range(len(n))]
+    total, squares = (np.stack([weights[:, rows] @ its[rows] for rows in members])
+                      for its in (values, np.square(values)))
+    others = np.arange(len(n)) != target
+    mean = total / n[:, None, None]
+    rest, total_rest, n_rest = mean[others].mean(0), total[others].sum(0), n[others].sum()
+    variance = _variance(squares[target], total[target], n[target])
+    variance_rest = _variance(squares[others].sum(0), total_rest, n_rest)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        index = (mean[target] - rest) / (np.abs(mean[target]) + np.abs(rest))
+        d_prime = (mean[target] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
+    return np.stack([finite_mean(index.T), finite_mean(d_prime.T)])
 
 
 def _variance(squares: NDArray, total: NDArray, n: float) -> NDArray[np.float64]:

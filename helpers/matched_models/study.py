@@ -17,6 +17,7 @@ from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
+from helpers.matched_models import statistics, training_dynamics
 from helpers.matched_models.block_statistics import (
     BlockStatistics,
     HeldOutResponses,
@@ -25,22 +26,7 @@ from helpers.matched_models.block_statistics import (
     with_block_layers,
 )
 from helpers.matched_models.layer_consistency import consistency_table
-from helpers.matched_models.statistics import (
-    bootstrap_tuning_strength,
-    selective_proportion_table,
-    tuning_strength_table,
-    unit_distribution_table,
-)
-from helpers.matched_models.training_dynamics import (
-    COLUMNS,
-    KEYS,
-    BrainRegions,
-    measure_checkpoint,
-    rdm_file,
-    read_checkpoint_rdms,
-    read_training_record,
-    similarities,
-)
+from helpers.matched_models.training_dynamics import KEYS, BrainRegions
 from helpers.networks.network import Network
 from helpers.networks.registry import seed_names
 from helpers.stimuli.domains import core_domains
@@ -127,23 +113,23 @@ class MatchedModelsStudy:
 
     def proportions(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.selective_proportion_table` of all networks."""
-        return self._each_network(None, lambda name: selective_proportion_table(
+        return self._each_network(None, lambda name: statistics.selective_proportion_table(
             self.blocks(name), self.domains))
 
     def tuning_strengths(self, *, n_best: int = 0) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.tuning_strength_table` of all networks."""
-        return self._each_network(None, lambda name: tuning_strength_table(
+        return self._each_network(None, lambda name: statistics.tuning_strength_table(
             self.blocks(name), self.domains, n_best=n_best))
 
     def bootstrap_strengths(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.bootstrap_tuning_strength` of all networks."""
-        return self._each_network(None, lambda name: bootstrap_tuning_strength(
+        return self._each_network(None, lambda name: statistics.bootstrap_tuning_strength(
             self.responses(name), self._held_out_domains, self.domains, seed=self.seed,
             n_boot=self.spec.n_boot))
 
     def unit_distributions(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.unit_distribution_table` of all networks."""
-        return self._each_network("spread", lambda name: unit_distribution_table(
+        return self._each_network("spread", lambda name: statistics.unit_distribution_table(
             self.blocks(name), self.domains, seed=self.seed, n_nulls=self.spec.n_nulls))
 
     def layer_consistencies(self) -> pd.DataFrame:
@@ -169,18 +155,18 @@ class MatchedModelsStudy:
         """
         if self.spec.record:
             return self._read_record(zoo_dir() / self.spec.record, regions)
-        table = self._each_network(None, lambda name: measure_checkpoint(
+        table = self._each_network(None, lambda name: training_dynamics.measure_checkpoint(
             self.network(name), self.blocks(name), categories, regions, n_best=self.spec.n_units,
             batch_size=self.batch_size))
         step = (table["condition"] != self.spec.untrained).astype(int)
-        return table.assign(step=step)[list(COLUMNS)]
+        return table.assign(step=step)[list(training_dynamics.COLUMNS)]
 
     def _read_record(self, path: Path, regions: BrainRegions | None) -> pd.DataFrame:
         """Read the zoo's record, which was measured on the images of the demo.
 
         Its RDMs are compared with the responses of this profile's participants.
         """
-        record = read_training_record(path)
+        record = training_dynamics.read_training_record(path)
         recorded = set(record["domain"])
         if not recorded & set(self.domains):
             raise LabError(f"a localizer of {', '.join(self.domains)}, and a record of "
@@ -194,9 +180,10 @@ class MatchedModelsStudy:
         if regions is None:
             return record.assign(similarity=np.nan)
         similarity = pd.concat({
-            (condition, seed, step): similarities(rdms, regions)
+            (condition, seed, step): training_dynamics.similarities(rdms, regions)
             for condition, seed, name in self.iter_networks() if condition != self.spec.untrained
-            for step, rdms in read_checkpoint_rdms(zoo_dir() / rdm_file(name), regions).items()})
+            for step, rdms in training_dynamics.read_checkpoint_rdms(
+                zoo_dir() / training_dynamics.rdm_file(name), regions).items()})
         return record.set_index(list(KEYS)).join(similarity.rename_axis(KEYS),
                                                  how="outer").reset_index()
 

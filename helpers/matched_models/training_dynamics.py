@@ -6,7 +6,7 @@ The zoo measures checkpoints of its networks; a notebook measures a network as i
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -36,7 +36,8 @@ from helpers.stimuli.image_sets import ImageSet
 EARLY = "early"
 """In place of a domain, in the rows of a region that prefers none."""
 MEASURES = ("proportion", "d_prime", "recall", "similarity")
-KEYS = ("condition", "seed", "step", "layer", "domain")
+ROW_KEYS = ["layer", "domain"]
+KEYS = ("condition", "seed", "step", *ROW_KEYS)
 COLUMNS = (*KEYS, *MEASURES)
 RECORDED_COLUMNS = tuple(name for name in COLUMNS if name != "similarity")
 """Columns of the zoo's table. Similarity depends on a cohort's responses; RDMs are recorded."""
@@ -160,11 +161,13 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
     similarity = pd.Series(dtype=float, name="similarity") if regions is None else similarities(
         block_rdms(network, regions.cohort, regions.test_conditions, batch_size=batch_size),
         regions)
-    domains = [*rows["domain"].unique(), EARLY]
-    rows = rows.set_index(["layer", "domain"]).join(similarity, how="outer")
-    return rows.reindex([(layer, domain) for layer in blocks for domain in domains
-                         if (layer, domain) in rows.index]).rename_axis(
-                             ["layer", "domain"]).reset_index()
+    return _in_order(rows.set_index(ROW_KEYS).join(similarity, how="outer"), blocks,
+                     [*rows["domain"].unique(), EARLY])
+
+
+def _in_order(rows: pd.DataFrame, layers: Iterable[str], domains: Sequence[str]) -> pd.DataFrame:
+    order = pd.MultiIndex.from_product([layers, domains], names=ROW_KEYS)
+    return rows.reindex(order[order.isin(rows.index)]).reset_index()
 
 
 def measure_selectivity(network: Network, blocks: Mapping[str, BlockStatistics],
@@ -191,18 +194,15 @@ def measure_selectivity(network: Network, blocks: Mapping[str, BlockStatistics],
         fraction of a domain's images whose folder a linear probe of the layer's channel means
         predicts, trained on the other half.
     """
-    keys = ["layer", "domain"]
     domains = core_domains(next(iter(blocks.values())).sets)
     proportions = selective_proportion_table(blocks, domains)
     proportions = proportions[proportions["fdr_alpha"] == FDR_ALPHA]
     strength = tuning_strength_table(blocks, domains, n_best=n_best)
     strength = strength[strength["measure"] == "d'"]
-    rows = pd.DataFrame({"proportion": proportions.set_index(keys)["proportion"],
-                         "d_prime": strength.set_index(keys)["value"],
+    rows = pd.DataFrame({"proportion": proportions.set_index(ROW_KEYS)["proportion"],
+                         "d_prime": strength.set_index(ROW_KEYS)["value"],
                          "recall": _recall(network, categories, domains, batch_size)})
-    return rows.rename_axis(keys).reindex([
-        (layer, domain) for layer in blocks for domain in domains
-        if (layer, domain) in rows.index]).reset_index()
+    return _in_order(rows, blocks, domains)
 
 
 def _recall(network: Network, categories: ImageSet, shown: Sequence[str],
@@ -241,7 +241,7 @@ def similarities(rdms: Mapping[str, NDArray], regions: BrainRegions) -> pd.Serie
         ranks = _standard_ranks(dissimilarities)
         values |= {(layer, domain): float(np.mean(region_ranks @ ranks))
                    for domain, region_ranks in regions.ranks.items()}
-    return pd.Series(values, dtype=float, name="similarity").rename_axis(["layer", "domain"])
+    return pd.Series(values, dtype=float, name="similarity").rename_axis(ROW_KEYS)
 
 
 def rdm_file(name: str) -> str:
@@ -296,11 +296,9 @@ def read_training_record(path: Path) -> pd.DataFrame:
     LabError
         If it is absent, or is no such table.
     """
-    if not path.is_file():
-        raise LabError(f"no {path}", expected="the measures of networks during training",
-                       remedy="make zoo trains the demo networks again and writes them")
     try:
-        results = pd.read_csv(io.StringIO(read_text(path)))
+        results = pd.read_csv(io.StringIO(read_text(
+            path, "the measures of networks during training, as make zoo writes them")))
     except ValueError as error:
         raise LabError(f"{path} cannot be read: {error}", expected="the zoo's record, as it was "
                        "written", remedy="take it from the repository (git checkout)") from error
@@ -335,6 +333,5 @@ def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:
     if not values[-1] > values[0]:
         return float("nan")
     after = int(np.argmax(values >= half))
-    fraction = (half - values[after - 1]) / (values[after] - values[after - 1])
-    return float(np.expm1(log_steps[after - 1]
-                          + fraction * (log_steps[after] - log_steps[after - 1])))
+    rise = slice(after - 1, after + 1)
+    return float(np.expm1(np.interp(half, values[rise], log_steps[rise])))

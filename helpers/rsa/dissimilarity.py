@@ -66,13 +66,16 @@ def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     -------
     array, float64, shape (n_columns,)
     """
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape:
-        raise LabError(f"columns of shapes {a.shape} and {b.shape}", expected="equal shapes",
-                       remedy="pass the same conditions and columns on both sides")
+    _require_same(np.shape(a) == np.shape(b), "columns", a, b)
     a, b = subtract_mean(a), subtract_mean(b)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (a * b).sum(0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
+
+
+def _require_same(same: bool, what: str, a: NDArray, b: NDArray) -> None:
+    if not same:
+        raise LabError(f"{what} of shapes {np.shape(a)} and {np.shape(b)}",
+                       expected="the same conditions on both sides", remedy="match the conditions")
 
 
 def compare_rdms(model: NDArray, measured: NDArray, *,
@@ -87,9 +90,7 @@ def compare_rdms(model: NDArray, measured: NDArray, *,
         of them the result is NaN.
     """
     model, measured = np.asarray(model, float), np.asarray(measured, float)
-    if model.shape != measured.shape:
-        raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
-                       expected="the same conditions on both sides", remedy="match the conditions")
+    _require_same(model.shape == measured.shape, "dissimilarities", model, measured)
     defined = np.isfinite(model)
     if (~defined).mean() > max_undefined:
         return float("nan")
@@ -98,7 +99,7 @@ def compare_rdms(model: NDArray, measured: NDArray, *,
     return pearson(model[defined], measured[defined])
 
 
-def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
+def rsa_r(predicted: NDArray, measured: NDArray) -> float:
     r"""Return Pearson's r between the RDMs of predicted and of measured patterns: veRSA, cRSA.
 
     Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but where every pattern varies no RDM
@@ -113,8 +114,6 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_U
     ----------
     predicted : array, float, shape (n_conditions, n_vertices or n_units)
     measured : array, float, shape (n_conditions, n_vertices)
-    max_undefined : float
-        As for `compare_rdms`.
 
     Raises
     ------
@@ -126,14 +125,12 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_U
     Prince et al. (2024), authors' classes.py: veRSA of predicted responses, cRSA of the units.
     """
     a, b = _normalise_rows(predicted), _normalise_rows(measured)
-    if len(a) != len(b):
-        raise LabError(f"patterns of {len(a)} and of {len(b)} conditions",
-                       expected="the same conditions on both sides", remedy="match the conditions")
+    _require_same(len(a) == len(b), "patterns", a, b)
     if np.isfinite(a).all() and np.isfinite(b).all():
         r = _rsa_r_from_patterns(a, b)
         if np.isfinite(r):
             return r
-    return compare_rdms(_condensed_rdm(a), _condensed_rdm(b), max_undefined=max_undefined)
+    return compare_rdms(_condensed_rdm(a), _condensed_rdm(b))
 
 
 def _rsa_r_from_patterns(a: NDArray, b: NDArray) -> float:
@@ -175,10 +172,8 @@ def univariate_r(predicted: NDArray, measured: NDArray) -> float:
         NaN where one of the means does not vary.
     """
     predicted, measured = np.asarray(predicted, np.float64), np.asarray(measured, np.float64)
-    if predicted.ndim != 2 or measured.ndim != 2 or len(predicted) != len(measured):
-        raise LabError(f"responses of shapes {predicted.shape} and {measured.shape}",
-                       expected="conditions x columns, the same conditions on both sides",
-                       remedy="match the conditions")
+    _require_same(predicted.ndim == measured.ndim == 2 and len(predicted) == len(measured),
+                  "responses", predicted, measured)
     return pearson(predicted.mean(1), measured.mean(1))
 
 
@@ -194,9 +189,8 @@ def spearman_rdms(model: NDArray, measured: NDArray) -> float:
 
 def _rank_both(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
     model, measured = np.asarray(model, float), np.asarray(measured, float)
-    if model.shape != measured.shape or model.ndim != 1:
-        raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
-                       expected="two vectors over the same pairs", remedy="match the conditions")
+    _require_same(model.ndim == 1 and model.shape == measured.shape, "dissimilarities", model,
+                  measured)
     return rank_data(model), rank_data(measured)
 
 
@@ -239,8 +233,8 @@ def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int
 
 
 def _to_square(pairs: NDArray) -> NDArray[np.float64]:
-    n_conditions = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)
-    if n_conditions * (n_conditions - 1) // 2 != len(pairs):
+    try:
+        return squareform(pairs, checks=False)
+    except ValueError as error:
         raise LabError(f"{len(pairs)} dissimilarities", expected="one for each pair of conditions",
-                       remedy="pass an RDM as helpers.rsa.dissimilarity.rdm returns it")
-    return squareform(pairs, checks=False)
+                       remedy="pass an RDM as helpers.rsa.dissimilarity.rdm returns it") from error

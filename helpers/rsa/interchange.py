@@ -5,6 +5,7 @@ Both sides hold a matrix as the condensed vector of its upper triangle, row by r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rsatoolbox.rdm import RDMs
 from rsatoolbox.rdm.rdms import load_rdm
-from scipy.spatial.distance import num_obs_y
 
 from helpers.brains.hdf5_datasets import refuse_other_files
 from helpers.core.errors import LabError, one_of
@@ -49,21 +49,25 @@ def to_rsatoolbox(rdms: Mapping[str, NDArray], conditions: Sequence[str], *,
         Where there is no RDM, one is of another length than the pairs of conditions, or a
         condition is named twice.
     """
-    n_pairs = len(conditions) * (len(conditions) - 1) // 2
-    shapes = {name: np.shape(values) for name, values in rdms.items()}
-    unfit = {name: shape for name, shape in shapes.items() if shape != (n_pairs,)}
-    if not rdms or unfit:
-        raise LabError(f"RDMs of shapes {unfit}" if unfit else "no RDM",
-                       expected=f"({n_pairs},): the pairs of {len(conditions)} conditions",
+    n_pairs = n_pairs_of(conditions)
+    unfit = {name: np.shape(values) for name, values in rdms.items()
+             if np.shape(values) != (n_pairs,)}
+    repeated = [name for name, n in Counter(conditions).items() if n > 1]
+    if not rdms or unfit or repeated:
+        raise LabError(f"the condition {repeated[0]!r} is named more than once" if repeated else
+                       f"RDMs of shapes {unfit}" if unfit else "no RDM",
+                       expected=f"({n_pairs},): the pairs of {len(conditions)} conditions, each "
+                       "with a name of its own",
                        remedy="pass the conditions that the RDMs were computed from, and condensed "
                        "vectors (scipy.spatial.distance.squareform)")
-    repeated = [name for name in dict.fromkeys(conditions) if list(conditions).count(name) > 1]
-    if repeated:
-        raise LabError(f"the condition {repeated[0]!r} is named more than once",
-                       expected="a name of its own for each condition", remedy="number them")
     return RDMs(np.array([np.asarray(values, float) for values in rdms.values()]),
                 dissimilarity_measure=measure, rdm_descriptors={NAME: list(rdms)},
                 pattern_descriptors={CONDITION: list(conditions)})
+
+
+def n_pairs_of(conditions: Sequence[str]) -> int:
+    """Return the length of an RDM as a condensed vector."""
+    return len(conditions) * (len(conditions) - 1) // 2
 
 
 def from_rsatoolbox(rdms: RDMs, *, name: str = NAME,
@@ -93,7 +97,7 @@ def from_rsatoolbox(rdms: RDMs, *, name: str = NAME,
                        remedy="choose another descriptor as `name`, such as 'index'")
     vectors = np.asarray(rdms.get_vectors(), float)
     conditions = _descriptor(rdms.pattern_descriptors, condition, "patterns")
-    if vectors.shape[1:] and num_obs_y(np.zeros(vectors.shape[1])) != len(conditions):
+    if vectors.shape[1] != n_pairs_of(conditions):
         raise LabError(f"{vectors.shape[1]} dissimilarities of {len(conditions)} conditions",
                        expected="one for each pair of conditions", remedy="look at the object")
     return dict(zip(names, vectors)), conditions

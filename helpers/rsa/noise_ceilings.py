@@ -15,7 +15,7 @@ reliabilities, up to 0.4 (RSA: 0.2).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,7 @@ from helpers.brains.reliability import check_repeats
 from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
 from helpers.rsa.dissimilarity import pearson_r, rsa_r, univariate_r
-from helpers.rsa.signal_noise import (
-    SignalNoiseModel,
-    matrix_square_root,
-    signal_and_noise,
-)
+from helpers.rsa.signal_noise import matrix_square_root, signal_and_noise
 
 Correlation = Callable[[NDArray, NDArray], float]
 STATISTICS: dict[str, Correlation] = {"univariate": univariate_r, "rsa": rsa_r}
@@ -39,8 +35,7 @@ MAX_CONDITIONS, MAX_VERTICES, N_VERTEX_SUBSETS = 1000, 1000, 3
 replacement (published: with replacement, so that a vertex's noise correlates with itself)."""
 
 
-@dataclass(frozen=True)
-class NoiseCeiling:
+class NoiseCeiling(NamedTuple):
     """Correlation of the noise-free signal with the mean over repeats.
 
     Attributes
@@ -50,18 +45,11 @@ class NoiseCeiling:
     low, high : float
         2.5th and 97.5th percentile over simulated experiments with the estimated signal and
         noise; the uncertainty of this estimate is not included.
-    n_vertices, n_repeats : int
-        Of the data.
-    n_conditions : int
-        Of each simulated experiment.
     """
 
     value: float
     low: float
     high: float
-    n_vertices: int
-    n_repeats: int
-    n_conditions: int
 
 
 def univariate_noise_ceiling(signal: NDArray, noise: NDArray, n_repeats: int) -> float:
@@ -102,9 +90,9 @@ def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simul
     n_conditions = n_conditions or min(len(betas), MAX_CONDITIONS)
     if statistic == "univariate":
         simulated, value = _simulate_univariate(betas.mean(2), rng, n_simulations, n_conditions)
-        return _summarise([simulated], betas, n_conditions, value)
+        return _summarise([simulated], betas, value)
     return _summarise([_simulate_rsa(part, rng, n_simulations, n_conditions)
-                       for part in _vertex_subsets(betas, rng)], betas, n_conditions)
+                       for part in _vertex_subsets(betas, rng)], betas)
 
 
 def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:
@@ -113,12 +101,12 @@ def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:
                        remedy="choose one of these")
     check_repeats(betas)
     betas = np.asarray(betas, np.float64)
-    if betas.shape[2] < 2:
-        raise LabError("a region of 1 vertex", expected="2 vertices or more",
-                       remedy="leave this region out, and count it")
-    if not np.isfinite(betas).all():
-        raise LabError("betas that are not finite", expected="as many repeats of every condition",
-                       remedy="choose conditions that were repeated; drop vertices without data")
+    if betas.shape[2] < 2 or not np.isfinite(betas).all():
+        raise LabError("betas that are not finite" if betas.shape[2] > 1 else
+                       "a region of 1 vertex",
+                       expected="2 vertices or more, as many repeats of every condition",
+                       remedy="choose conditions that were repeated, drop vertices without data, "
+                       "and leave out regions of a single one")
     return betas
 
 
@@ -129,15 +117,14 @@ def _vertex_subsets(betas: NDArray, rng: np.random.Generator) -> list[NDArray]:
             for _ in range(N_VERTEX_SUBSETS)]
 
 
-def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
+def _summarise(simulated: list[NDArray], betas: NDArray,
                value: float | None = None) -> NoiseCeiling:
     """Average medians and percentiles over subsets of vertices; an undefined r counts as 0."""
     median, low, high = np.mean([np.percentile(np.nan_to_num(r), [50, 2.5, 97.5])
                                  for r in simulated], axis=0)
     if not subtract_mean(betas.reshape(-1, betas.shape[2])).any():
         value = low = high = np.nan
-    return NoiseCeiling(float(median if value is None else value), float(low), float(high),
-                        betas.shape[2], betas.shape[1], n_conditions)
+    return NoiseCeiling(float(median if value is None else value), float(low), float(high))
 
 
 def _simulate_univariate(means: NDArray, rng: np.random.Generator, n_simulations: int,
@@ -153,32 +140,19 @@ def _simulate_univariate(means: NDArray, rng: np.random.Generator, n_simulations
     return pearson_r(truth.T, measured.T), value
 
 
-@dataclass(frozen=True)
-class _SimulatedExperiments:
-    """Simulated experiments, with the same random draws at every scale of the signal."""
+def _simulate(roots: list[NDArray], rng: np.random.Generator, n_simulations: int,
+              n_conditions: int) -> list[NDArray[np.float64]]:
+    """Draw signals (n_simulations, n_conditions, n_vertices), and noise of two repeats of each."""
+    return [rng.standard_normal((*shape, n_conditions, root.shape[1])) @ root.T
+            for root, shape in zip(roots, [(n_simulations,), (2, n_simulations)])]
 
-    model: SignalNoiseModel
-    signal: NDArray[np.float64]
-    noise: NDArray[np.float64]
 
-    @classmethod
-    def simulate(cls, model: SignalNoiseModel, roots: list[NDArray], rng: np.random.Generator,
-                 n_simulations: int, n_conditions: int) -> _SimulatedExperiments:
-        signal, noise = (rng.standard_normal((*shape, n_conditions, one.shape[1])) @ one.T
-                         for one, shape in zip(roots, [(n_simulations,), (2, n_simulations)]))
-        return cls(model, signal, noise)
-
-    def reliability(self, scale: float, correlate: Correlation, *, n_others: int) -> float:
-        """Reliability of one repeat with the mean of others, the signal times ``scale``."""
-        return float(np.mean(np.nan_to_num([
-            correlate(truth + one, truth + others / np.sqrt(n_others))
-            for truth, one, others in zip(self.model.mean + scale * self.signal, *self.noise)])))
-
-    def ceilings(self, scale: float, correlate: Correlation) -> NDArray[np.float64]:
-        """Correlation of the signal with the mean over repeats, for each experiment."""
-        averaged = self.noise[0] / np.sqrt(self.model.n_repeats)
-        return np.array([correlate(truth, truth + noise) for truth, noise in zip(
-            self.model.mean + scale * self.signal, averaged)])
+def _reliability(truth: NDArray, noise: NDArray, correlate: Correlation, *,
+                 n_others: int) -> float:
+    """Return the simulated correlation of one repeat with the mean of others, averaged."""
+    return float(np.mean(np.nan_to_num([
+        correlate(signal + one, signal + others / np.sqrt(n_others))
+        for signal, one, others in zip(truth, *noise)])))
 
 
 def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
@@ -189,21 +163,19 @@ def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
     if not model.signal.any() or target_reliability <= 0:
         return np.zeros(n_simulations)
     roots = [matrix_square_root(model.signal), matrix_square_root(model.noise)]
-    calibration = _SimulatedExperiments.simulate(model, roots, rng, N_CALIBRATION_SIMULATIONS,
-                                                 n_conditions)
+    signal, noise = _simulate(roots, rng, N_CALIBRATION_SIMULATIONS, n_conditions)
     low, high = LOG2_SIGNAL_SCALE
     for _ in range(N_BISECTIONS):
         middle = (low + high) / 2
-        if calibration.reliability(2.0**middle, rsa_r,
-                                   n_others=model.n_repeats - 1) < target_reliability:
-            low = middle
-        else:
-            high = middle
-    scale = 2.0 ** ((low + high) / 2)
-    # One experiment at a time: all of them at once would fill the memory.
-    experiments = (_SimulatedExperiments.simulate(model, roots, rng, 1, n_conditions)
-                   for _ in range(n_simulations))
-    return np.concatenate([one.ceilings(scale, rsa_r) for one in experiments])
+        reliability = _reliability(model.mean + 2.0**middle * signal, noise, rsa_r,
+                                   n_others=model.n_repeats - 1)
+        low, high = (middle, high) if reliability < target_reliability else (low, middle)
+    ceilings = []
+    for _ in range(n_simulations):  # one at a time: all of them at once would fill the memory
+        (signal,), ((noise,), _) = _simulate(roots, rng, 1, n_conditions)
+        truth = model.mean + 2.0 ** ((low + high) / 2) * signal
+        ceilings.append(rsa_r(truth, truth + noise / np.sqrt(model.n_repeats)))
+    return np.array(ceilings)
 
 
 def _leave_one_out_reliability(betas: NDArray, correlate: Correlation) -> float:

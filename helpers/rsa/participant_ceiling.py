@@ -34,8 +34,8 @@ def participant_ceiling(rdms: NDArray[np.float64]) -> tuple[float, float]:
     if rdms.ndim != 2 or len(rdms) < 2:
         raise LabError(f"RDMs of shape {rdms.shape}", expected="two participants or more x pairs",
                        remedy="without a second participant there is no such ceiling")
-    ranks = np.stack([rank_data(one) for one in rdms])
+    ranks = rank_data(rdms)
     total = ranks.sum(axis=0)
-    lower = [spearman_rdms(total - own, own) for own in ranks]
-    upper = [spearman_rdms(total, own) for own in ranks]
+    lower, upper = ([spearman_rdms(others, own) for others, own in zip(references, ranks)]
+                    for references in (total - ranks, [total] * len(ranks)))
     return float(np.mean(lower)), float(np.mean(upper))

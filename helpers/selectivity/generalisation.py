@@ -8,19 +8,18 @@ whose control drew a new random network for the independent set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from helpers.core.bootstrap import N_RESAMPLES, bootstrap_interval, draw_weights
 from helpers.core.constant_values import subtract_mean
-from helpers.core.moments import Moments, t_values
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
-from helpers.selectivity.localizer_result import INFINITE_T_RANK, LocalizerResult
+from helpers.selectivity.localizer_result import LocalizerResult, nan_argmax, rank_t
+from helpers.selectivity.statistics import mean_t, resampled_moments
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.image_sets import ImageSet
 
@@ -58,36 +57,29 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
     """
     names = independent.domain_names
     intact = [domain for domain in intact_domains(result.domains) if domain in names]
-    selected = [result.domains.index(domain) for domain in intact]
-    units = {layer: np.flatnonzero(np.isin(labels, selected) & (layer in (layers or result.layers)))
-             for layer, labels in result.labels.items()}
+    candidates = np.sort([names.index(domain) for domain in intact])
+    rng, n_units, measured = np.random.default_rng(seed), [], []
+    for candidate in candidates:
+        units = pd.concat([pd.DataFrame({"layer": layer, "domain": candidate,
+                                         "unit": result.units(layer, names[candidate])})
+                           for layer in result.layers if layer in (layers or result.layers)])
+        n_units.append(len(units))
+        measured.append(units if len(units) <= MAX_UNITS else
+                        units.iloc[rng.choice(len(units), MAX_UNITS, replace=False)])
+    units = pd.concat(measured)
+    by_layer = {layer: units[units["layer"] == layer] for layer in result.layers}
     rows = np.arange(len(independent))
     batches = independent.batches(np.split(rows, range(batch_size, len(rows), batch_size)),
                                   network.preprocessing)
-    place = np.array([names.index(domain) if domain in intact else -1 for domain in result.domains])
-    candidates = np.sort(place[place >= 0])
-    defined = np.concatenate([place[result.labels[layer][own]] for layer, own in units.items()])
-    drawn = _draw_units(defined, candidates, seed=seed)
-    ends = np.cumsum([len(own) for own in units.values()])
-    measured = {layer: own[part - (end - len(own))] for (layer, own), end, part in zip(
-        units.items(), ends, np.split(drawn, np.searchsorted(drawn, ends[:-1])))}
-    activations = extract_activations(network.model, network.layers, batches, measured)
+    activations = extract_activations(network.model, network.layers, batches, {
+        layer: units["unit"].tolist() for layer, units in by_layer.items()})
     intervals = same_preference_intervals(
-        np.concatenate([activations[layer].numpy() for layer in units], axis=1),
-        np.array([names.index(domain) for domain in independent.domains]), defined[drawn],
-        candidates, seed=seed,
-        n_units=np.array([(defined == candidate).sum() for candidate in candidates]))
+        np.concatenate([activations[layer].numpy() for layer in by_layer], axis=1),
+        np.array([names.index(domain) for domain in independent.domains]),
+        pd.concat(by_layer.values())["domain"].to_numpy(), candidates, seed=seed,
+        n_units=np.array(n_units))
     of_domain = dict(zip([*(names[candidate] for candidate in candidates), "all"], intervals))
     return {name: tuple(map(float, of_domain[name])) for name in (*intact, "all")}
-
-
-def _draw_units(defined: NDArray, candidates: NDArray, *, seed: int) -> NDArray[np.int64]:
-    """Draw at most ``MAX_UNITS`` units of each candidate domain; return their places, sorted."""
-    rng = np.random.default_rng(seed)
-    of_candidate = [np.flatnonzero(defined == candidate) for candidate in candidates]
-    return np.sort(np.concatenate([
-        units if len(units) <= MAX_UNITS else rng.choice(units, MAX_UNITS, replace=False)
-        for units in of_candidate] or [np.zeros(0, int)]))
 
 
 def same_preference_intervals(activations: NDArray, labels: NDArray, defined: NDArray,
@@ -119,63 +111,26 @@ def same_preference_intervals(activations: NDArray, labels: NDArray, defined: ND
         Fraction, low, high of the units of each candidate, and of all units in the last row, where
         candidates count by ``n_units``. The interval is cut off at 0 and 1. NaN without units.
     """
-    of_candidate = [np.flatnonzero(defined == candidate) for candidate in candidates]
-    n_units = np.array([len(units) for units in of_candidate]) if n_units is None else n_units
+    own = defined == candidates[:, None]
+    n_units = own.sum(1) if n_units is None else n_units
     weights = draw_weights(labels, seed=seed, n_resamples=n_resamples)
-    fractions = np.hstack([
-        _fractions(activations, labels, np.ones((1, len(labels))), of_candidate, candidates),
-        _fractions(activations, labels, weights, of_candidate, candidates)])
+    weights = np.vstack([np.ones(len(labels)), weights])    # first the images as they are
+    weights = weights * (labels == np.arange(labels.max() + 1)[:, None, None])
+    size = max(1, CHUNK // weights[..., 0].size)
+    same = np.concatenate([np.zeros((weights.shape[1], 0), bool), *(
+        _prefer_again(activations[:, start:start + size], weights, defined[start:start + size],
+                      candidates) for start in range(0, len(defined), size))], axis=1)
+    fractions = np.array([same[:, units].sum(1) / max(units.sum(), 1) for units in own])
     pooled = n_units @ fractions / max(n_units.sum(), 1)
-    return np.array([_interval(*row) if n else (np.nan,) * 3 for n, row in zip(
-        [*n_units, n_units.sum()], [*fractions, pooled])])
+    return np.array([np.clip(bootstrap_interval(row[0], row[1:]), 0, 1) if n else (np.nan,) * 3
+                     for n, row in zip([*n_units, n_units.sum()], [*fractions, pooled])])
 
 
-def _interval(fraction: float, *resampled: float) -> tuple[float, float, float]:
-    _, low, high = bootstrap_interval(fraction, resampled)
-    return fraction, max(0.0, low), min(1.0, high)
-
-
-def _fractions(activations: NDArray, labels: NDArray, weights: NDArray,
-               of_candidate: Sequence[NDArray], candidates: NDArray) -> NDArray[np.float64]:
-    """Compute the fraction of each candidate's units, (n_candidates, n_weightings); 0 of none."""
-    units = np.concatenate([*of_candidate, np.zeros(0, dtype=int)])
-    defined = np.repeat(candidates, [len(members) for members in of_candidate])
-    n_same = np.zeros((len(candidates), len(weights)), dtype=np.int64)
-    size = max(1, CHUNK // (np.unique(labels).size * len(weights)))
-    for start in range(0, len(units), size):
-        part = slice(start, start + size)
-        n_same += _count_same(activations[:, units[part]], labels, weights, defined[part],
-                              candidates)
-    return n_same / np.maximum([[len(members)] for members in of_candidate], 1)
-
-
-def _count_same(activations: NDArray, labels: NDArray, weights: NDArray, defined: NDArray,
-                candidates: NDArray) -> NDArray[np.int64]:
-    """Count units that prefer their domain, (n_candidates, n_weightings of the images)."""
-    t = _mean_t(torch.from_numpy(subtract_mean(activations)), torch.from_numpy(labels),
-                torch.from_numpy(weights))[candidates].nan_to_num(nan=-torch.inf)
-    preferred = candidates[t.argmax(0).numpy()]
-    same = (preferred == defined) & (t > -torch.inf).any(0).numpy()
-    return np.stack([same[:, defined == candidate].sum(1) for candidate in candidates])
-
-
-def _mean_t(centred: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Compute every domain's mean t, (n_domains, n_weightings, n_units); NaN for dead units.
-
-    An infinite t ranks first or last, as in `LocalizerResult.ranking`.
-    """
-    of_domain = [labels == domain for domain in range(int(labels.max()) + 1)]
-    count = torch.stack([members.sum() for members in of_domain])
-    sums, squares = (torch.stack([weights[:, members] @ values[members] for members in of_domain])
-                     for values in (centred, centred.square()))
-    mean = sums / count[:, None, None]
-    sum_squares = (squares - count[:, None, None] * mean.square()).clamp_(min=0)
-    moments = Moments(count, mean.flatten(1), sum_squares.flatten(1))
-    total, n_finite = torch.zeros_like(moments.mean), torch.zeros_like(moments.mean)
-    for first, second in combinations(range(len(count)), 2):
-        t, _ = t_values(moments, first, second)
-        n_finite[[first, second]] += ~t.isnan()
-        t.nan_to_num_(nan=0.0, posinf=INFINITE_T_RANK, neginf=-INFINITE_T_RANK)
-        total[first] += t
-        total[second] -= t
-    return (total / n_finite).view(mean.shape)
+def _prefer_again(activations: NDArray, weights: NDArray, defined: NDArray,
+                  candidates: NDArray) -> NDArray[np.bool_]:
+    """Return which units prefer their domain, (n_weightings of the images, n_units)."""
+    moments = resampled_moments(torch.from_numpy(subtract_mean(activations)),
+                                torch.from_numpy(weights))
+    order = rank_t(*(values[candidates].numpy() for values in mean_t(moments)))
+    preferred = nan_argmax(order).reshape(weights.shape[1], -1)
+    return preferred == np.searchsorted(candidates, defined)

@@ -35,11 +35,9 @@ class LocalizerResult:
         d' of each domain against the pooled others on the second half of the images, for the
         units that the first half defines (those with a label there, in order). Infinite where a
         unit is constant within both but differs between them.
-    infinite_units : dict, layer -> int64, shape (n_infinite,)
-        Units whose t is infinite in some contrast: constant within two domains and different
-        between them, as a saturated ReLU6 unit may be. None in most networks.
-    infinite_contrasts : dict, layer -> int8, shape (n_domains, n_infinite)
-        Their contrasts with an infinite t, won minus lost.
+    infinite_contrasts : dict, layer -> int8, shape (n_domains, n_units)
+        Contrasts with an infinite t, won minus lost, of units that are constant within two domains
+        and different between them, as a saturated ReLU6 unit may be. 0 in most networks.
     """
 
     domains: tuple[str, ...]
@@ -47,7 +45,6 @@ class LocalizerResult:
     half_labels: dict[str, np.ndarray]
     t_mean: dict[str, np.ndarray]
     held_out_d_prime: dict[str, np.ndarray]
-    infinite_units: dict[str, np.ndarray] = field(default_factory=dict)
     infinite_contrasts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -62,7 +59,9 @@ class LocalizerResult:
     @property
     def n_infinite(self) -> dict[str, int]:
         """Number of units with an infinite t, of the layers that have some."""
-        return {layer: len(units) for layer, units in self.infinite_units.items() if len(units)}
+        n_units = {layer: int(contrasts.any(0).sum())
+                   for layer, contrasts in self.infinite_contrasts.items()}
+        return {layer: n for layer, n in n_units.items() if n}
 
     def ranking(self, layer: str) -> np.ndarray:
         """Return mean t, with units of infinite t ranked first or last.
@@ -74,12 +73,8 @@ class LocalizerResult:
         -------
         array, float64, shape (n_domains, n_units); NaN for dead units.
         """
-        order = self.t_mean[layer].astype(np.float64)
-        units = self.infinite_units.get(layer, ())
-        if len(units):
-            order[:, units] = np.nan_to_num(
-                order[:, units]) + INFINITE_T_RANK * self.infinite_contrasts[layer]
-        return order
+        return rank_t(self.t_mean[layer].astype(np.float64),
+                      self.infinite_contrasts.get(layer, np.zeros((1, 1))))
 
     def t_of_selective_units(self, domain: str, layers: Sequence[str] = ()) -> np.ndarray:
         """Return the mean t of all units selective for a domain, of some layers or of all.
@@ -120,6 +115,12 @@ class LocalizerResult:
             "same_preference": float(finite_mean(nan_argmax(held_out) == index)),
             "held_out_d_prime": float(finite_mean(held_out[index])),
         }
+
+
+def rank_t(t_mean: np.ndarray, infinite_contrasts: np.ndarray) -> np.ndarray:
+    """Return mean t, of units with infinite contrasts before or after all finite values."""
+    return np.where(infinite_contrasts.any(0),
+                    np.nan_to_num(t_mean) + INFINITE_T_RANK * infinite_contrasts, t_mean)
 
 
 def nan_argmax(values: np.ndarray) -> np.ndarray:

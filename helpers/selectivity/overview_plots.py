@@ -11,16 +11,8 @@ from matplotlib.axes import Axes
 
 from helpers.brains.rois import domain_of
 from helpers.core.intervals import proportion_interval
+from helpers.figures import style
 from helpers.figures.panels import SIDE, tile_images
-from helpers.figures.style import (
-    COLOURS,
-    MARKERS,
-    TRAINING,
-    TRAINING_MARKERS,
-    display_name,
-    percent_axis,
-    training_of,
-)
 from helpers.networks.registry import NetworkEntry
 from helpers.stimuli.image_sets import ImageSet
 
@@ -41,9 +33,9 @@ def training_text(entry: NetworkEntry) -> str:
 
 def _colour_and_marker(name: str, entries: Mapping[str, NetworkEntry]) -> tuple[str, str]:
     if name not in entries:
-        return TRAINING["untrained"], PIXELS_MARKER
-    training = training_of(entries[name].objective)
-    return TRAINING[training], TRAINING_MARKERS[training].replace(".", "o")
+        return style.TRAINING["untrained"], PIXELS_MARKER
+    training = style.training_of(entries[name].objective)
+    return style.TRAINING[training], style.TRAINING_MARKERS[training].replace(".", "o")
 
 
 def image_columns(axes: Axes, images: ImageSet, domains: Sequence[str], n: int) -> None:
@@ -71,9 +63,9 @@ def image_columns(axes: Axes, images: ImageSet, domains: Sequence[str], n: int) 
         own = [i for i, c in enumerate(categories) if domain_of_category[c] == domain]
         if own:
             low, high = own[0] * SIDE + 3, (own[-1] + 1) * SIDE - 5
-            axes.plot([low, high], [n * SIDE + 5] * 2, color=COLOURS[domain], linewidth=2.5,
+            axes.plot([low, high], [n * SIDE + 5] * 2, color=style.COLOURS[domain], linewidth=2.5,
                       clip_on=False, solid_capstyle="butt")
-            axes.text((low + high) / 2, n * SIDE + 12, f"{display_name(domain)}\n"
+            axes.text((low + high) / 2, n * SIDE + 12, f"{style.display_name(domain)}\n"
                       f"(n = {images.domains.count(domain)})", ha="center", va="top")
     axes.set_ylim(n * SIDE, 0)
 
@@ -93,7 +85,7 @@ def network_names(axes: Axes, names: Sequence[str], entries: Mapping[str, Networ
         entry = entries.get(name)
         colour, marker = _colour_and_marker(name, entries)
         axes.plot(0.02, row, marker, color=colour, markersize=4, clip_on=False)
-        words = (display_name(name), training_text(entry) if entry else "–",
+        words = (style.display_name(name), training_text(entry) if entry else "–",
                  entry.diet.replace("none", "–") if entry else "–")
         for x, text in zip(COLUMNS, words):
             axes.text(x, row, textwrap.fill(text, 17, break_on_hyphens=False), va="center",
@@ -137,7 +129,7 @@ def accuracy_points(axes: Axes, table: pd.DataFrame, entries: Mapping[str, Netwo
     axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -1.1), yticks=[],
              xlabel=f"accuracy (n = {n_test:,} images)")
     axes.spines["left"].set_visible(False)
-    percent_axis(axes.xaxis)
+    style.percent_axis(axes.xaxis)
 
 
 def level_deviations(axes: Axes, levels: pd.DataFrame, domains: Sequence[str],
@@ -160,12 +152,12 @@ def level_deviations(axes: Axes, levels: pd.DataFrame, domains: Sequence[str],
         sd = levels.groupby("domain")[column].std() * GREY_LEVELS
         centre = means[list(domains)].mean()
         for x, domain in enumerate(domains):
-            axes.errorbar(x + shift, means[domain] - centre, sd[domain], fmt=MARKERS[domain],
-                          color=COLOURS[domain], markersize=4.5, linewidth=0.9,
-                          markerfacecolor=COLOURS[domain] if is_filled else "white")
+            axes.errorbar(x + shift, means[domain] - centre, sd[domain], fmt=style.MARKERS[domain],
+                          color=style.COLOURS[domain], markersize=4.5, linewidth=0.9,
+                          markerfacecolor=style.COLOURS[domain] if is_filled else "white")
     limit = 1.25 * max(allowed * GREY_LEVELS / 2, *np.abs(axes.get_ylim()))
     axes.set_xticks(range(len(domains)), [
-        f"{display_name(d)}\n{(levels['domain'] == d).sum()}" for d in domains])
+        f"{style.display_name(d)}\n{(levels['domain'] == d).sum()}" for d in domains])
     axes.set(ylim=(-limit, limit), xlabel="domain, number of images",
              ylabel="difference from the\nmean domain (grey levels)")
 
@@ -188,8 +180,9 @@ def region_dots(axes: Axes, table: pd.DataFrame, value: str, rois: Sequence[str]
     for x, roi in enumerate(rois):
         rows = table[(table["roi"] == roi) & (table["n_vertices"] > 0)]
         values, domain = rows[value].dropna(), domain_of(roi)
-        axes.plot(x + jitter.uniform(-0.2, 0.2, len(values)), values, MARKERS.get(domain, "o"),
-                  color=COLOURS.get(domain, "0.4"), markersize=3, alpha=0.75, linestyle="none")
+        axes.plot(x + jitter.uniform(-0.2, 0.2, len(values)), values, linestyle="none",
+                  marker=style.MARKERS.get(domain, "o"), color=style.COLOURS.get(domain, "0.4"),
+                  markersize=3, alpha=0.75)
         if len(values):
             axes.hlines(values.median(), x - 0.35, x + 0.35, color="k", linewidth=1, zorder=3)
         labels.append(f"{roi} ({len(values)})")

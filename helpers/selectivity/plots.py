@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from helpers.figures.style import (
-    COLOURS,
-    DIVERGING,
-    HATCHES,
-    MARKERS,
-    display_name,
-    new_figure,
-    percent_axis,
-    top_legend,
-)
+from helpers.figures import style
 
 Interval = tuple[float, float, float]
 """An estimate and its 95 % interval."""
@@ -61,21 +53,25 @@ def layer_bars(axes: Axes, table: pd.DataFrame, layers: Sequence[str],
     layers, domains : sequence of str
         From left to right, and from the bottom up.
     """
-    fractions = table.pivot(index="layer", columns="domain", values="proportion")
-    bottom = np.zeros(len(layers))
+    fractions = table.pivot(index="layer", columns="domain", values="proportion").reindex(
+        index=layers, columns=domains).fillna(0)
+    bottoms = fractions.cumsum(axis=1) - fractions
     for domain in domains:
-        values = fractions.reindex(index=layers, columns=[domain]).fillna(0).to_numpy()[:, 0]
-        axes.bar(np.arange(len(layers)), values, 0.82, bottom=bottom, color=COLOURS[domain],
-                 hatch=HATCHES[domain], edgecolor="white", linewidth=0.2)
-        bottom += values
+        axes.bar(np.arange(len(layers)), fractions[domain], 0.82, bottom=bottoms[domain],
+                 **_bar_style(domain))
     n_units = table.drop_duplicates("layer").set_index("layer")["n_units"].reindex(layers)
     blocks = [".".join(layer.split(".")[:2]) for layer in layers]
     names = blocks if len(set(blocks)) == len(layers) else map(_shorten_path, layers)
     axes.set_xticks(np.arange(len(layers)), [f"{name} ({_short(n)})" for name, n in zip(
         names, n_units)], rotation=90)
-    if not bottom.any():
+    if not fractions.any(axis=None):
         axes.set_ylim(0, 0.01)
-    percent_axis(axes.yaxis)
+    style.percent_axis(axes.yaxis)
+
+
+def _bar_style(domain: str) -> dict[str, object]:
+    return {"facecolor": style.COLOURS[domain], "hatch": style.HATCHES[domain],
+            "edgecolor": "white", "linewidth": 0.2}
 
 
 def _shorten_path(layer: str) -> str:
@@ -91,9 +87,8 @@ def _short(n: float) -> str:
 
 def domain_patches(figure: Figure, domains: Sequence[str]) -> None:
     """Draw the legend of stacked bars at the upper edge of a figure."""
-    top_legend(figure, [Patch(facecolor=COLOURS[d], hatch=HATCHES[d], edgecolor="white",
-                              linewidth=0.2, label=display_name(d)) for d in domains],
-               ncols=min(len(domains), 8), columnspacing=2.5)
+    style.top_legend(figure, [Patch(**_bar_style(d), label=style.display_name(d)) for d in domains],
+                     ncols=min(len(domains), 8), columnspacing=2.5)
 
 
 def unit_heat_map(axes: Axes, responses: NDArray, rows: Sequence[tuple[str, int, int]],
@@ -114,12 +109,12 @@ def unit_heat_map(axes: Axes, responses: NDArray, rows: Sequence[tuple[str, int,
     -------
     AxesImage, for a colour bar.
     """
-    image = axes.imshow(responses, aspect="auto", cmap=DIVERGING, vmin=-limit, vmax=limit,
+    image = axes.imshow(responses, aspect="auto", cmap=style.DIVERGING, vmin=-limit, vmax=limit,
                         interpolation="nearest", rasterized=True)
-    _group_axis(axes, "y", [(f"{display_name(name)} ({n})" if n == total
-                             else f"{display_name(name)}\n({n} of {_short(total)})", n)
+    _group_axis(axes, "y", [(f"{style.display_name(name)} ({n})" if n == total
+                             else f"{style.display_name(name)}\n({n} of {_short(total)})", n)
                             for name, n, total in rows])
-    _group_axis(axes, "x", [(f"{display_name(name)}\n({n})", n) for name, n in columns])
+    _group_axis(axes, "x", [(f"{style.display_name(name)}\n({n})", n) for name, n in columns])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image
@@ -137,6 +132,17 @@ def _group_axis(axes: Axes, span: str, groups: Sequence[tuple[str, int]]) -> Non
                                       [label for label, _ in visible])
 
 
+def _side_by_side(by_network: Mapping[str, Mapping[str, Any]], groups: Sequence[str],
+                  shift: float) -> Iterator[tuple[float, Any, dict[str, str]]]:
+    """Yield place, value and marker of every group, the first network filled, the second open."""
+    for by_group, offset, is_filled in zip(by_network.values(), (-shift, shift), (True, False)):
+        for x, group in enumerate(groups):
+            colour = style.COLOURS.get(group, "0.2")
+            yield x + offset, by_group[group], {
+                "color": colour, "markerfacecolor": colour if is_filled else "white",
+                "marker": style.MARKERS.get(group, "o"), "linestyle": ""}
+
+
 def unit_strips(axes: Axes, t_values: Mapping[str, Mapping[str, NDArray]],
                 domains: Sequence[str]) -> None:
     """Draw every unit's t as a dot, by domain, one column per network, and the mean as a line.
@@ -148,21 +154,18 @@ def unit_strips(axes: Axes, t_values: Mapping[str, Mapping[str, NDArray]],
         Network (the first filled, the second open) -> domain -> mean t of its selective units.
     domains : sequence of str
     """
-    jitter = np.random.default_rng(0)
-    for by_domain, shift, is_filled in zip(t_values.values(), (-0.2, 0.2), (True, False)):
-        for x, domain in enumerate(domains):
-            values = by_domain[domain][np.isfinite(by_domain[domain])]
-            axes.plot(x + shift + jitter.uniform(-0.12, 0.12, len(values)), values, MARKERS[domain],
-                      color=COLOURS[domain], markersize=2.6, markeredgewidth=0.6, alpha=0.8,
-                      markerfacecolor=COLOURS[domain] if is_filled else "white",
-                      rasterized=len(values) > MANY)
-            if len(values):
-                axes.hlines(values.mean(), x + shift - 0.17, x + shift + 0.17, color="k",
-                            linewidth=1.2, zorder=3)
+    jitter, n_units = np.random.default_rng(0), 0
+    for x, t, marker in _side_by_side(t_values, domains, 0.2):
+        n_units += len(t)
+        values = t[np.isfinite(t)]
+        axes.plot(x + jitter.uniform(-0.12, 0.12, len(values)), values, **marker, markersize=2.6,
+                  markeredgewidth=0.6, alpha=0.8, rasterized=len(values) > MANY)
+        if len(values):
+            axes.hlines(values.mean(), x - 0.17, x + 0.17, color="k", linewidth=1.2, zorder=3)
     _count_labels(axes, domains, [{d: len(by_domain[d]) for d in domains}
                                   for by_domain in t_values.values()])
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.8)
-    if not any(len(values) for by_domain in t_values.values() for values in by_domain.values()):
+    if not n_units:
         axes.set_ylim(-1, 1)
 
 
@@ -183,22 +186,18 @@ def preference_points(axes: Axes, estimates: Mapping[str, Mapping[str, Interval]
     chance : float
         A dotted line.
     """
-    for by_domain, shift, is_filled in zip(estimates.values(), (-0.14, 0.14), (True, False)):
-        for x, group in enumerate(groups):
-            value, low, high = by_domain[group]
-            colour = COLOURS.get(group, "0.2")
-            axes.vlines(x + shift, low, high, color=colour, linewidth=1.1)
-            axes.plot(x + shift, value, MARKERS.get(group, "o"), color=colour, markersize=4.5,
-                      markerfacecolor=colour if is_filled else "white")
+    for x, (value, low, high), marker in _side_by_side(estimates, groups, 0.14):
+        axes.vlines(x, low, high, color=marker["color"], linewidth=1.1)
+        axes.plot(x, value, **marker, markersize=4.5)
     axes.axhline(chance, color="k", linestyle=":", linewidth=0.8)
     axes.text(len(groups) - 0.45, chance + 0.02, f"chance {chance:.0%}", ha="right", va="bottom")
     _count_labels(axes, groups, n_units)
     axes.set_ylim(0, 1.04)
-    percent_axis(axes.yaxis)
+    style.percent_axis(axes.yaxis)
 
 
 def _count_labels(axes: Axes, groups: Sequence[str], n_units: Sequence[Mapping[str, int]]) -> None:
-    axes.set_xticks(range(len(groups)), ["\n".join([display_name(group), *(
+    axes.set_xticks(range(len(groups)), ["\n".join([style.display_name(group), *(
         str(by_group[group]) for by_group in n_units)]) for group in groups])
     axes.set_xlim(-0.5, len(groups) - 0.4)
 
@@ -207,7 +206,7 @@ def fill_legend(axes: Axes, names: Sequence[str]) -> None:
     """Name the networks of filled and of open markers."""
     for name, colour in zip(names, ("0.2", "white")):
         axes.plot([], [], "o", color="0.2", markerfacecolor=colour, markersize=4.5,
-                  label=display_name(name))
+                  label=style.display_name(name))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
 
 
@@ -231,26 +230,24 @@ def threshold_explorer(n_selective: Mapping[str, Mapping[str, int]], min_t: NDAr
     rule, alt : str
         In words: the threshold, and what is seen.
     """
-    figure = new_figure(2.7, alt)
+    figure = style.new_figure(2.7, alt)
     left, right = figure.subplots(1, 2, gridspec_kw={
         "width_ratios": [1, 1.25], "left": 0.08, "right": 0.98, "top": 0.86, "bottom": 0.2,
         "wspace": 0.28})
-    for by_domain, shift, is_filled in zip(n_selective.values(), (-0.2, 0.2), (True, False)):
-        for x, domain in enumerate(domains):
-            left.bar(x + shift, by_domain[domain], 0.36, edgecolor=COLOURS[domain], linewidth=1,
-                     color=COLOURS[domain] if is_filled else "white")
-            left.text(x + shift, by_domain[domain], f" {by_domain[domain]}", ha="center",
-                      va="bottom")
-    left.set_xticks(range(len(domains)), [display_name(d) for d in domains])
-    left.set(title="units that pass: " + ", ".join(
-        f"{display_name(name)} ({fill})" for name, fill in zip(n_selective, ("filled", "open"))),
-        ylabel="number of units")
+    for x, n, marker in _side_by_side(n_selective, domains, 0.2):
+        left.bar(x, n, 0.36, edgecolor=marker["color"], linewidth=1,
+                 color=marker["markerfacecolor"])
+        left.text(x, n, f" {n}", ha="center", va="bottom")
+    left.set_xticks(range(len(domains)), [style.display_name(d) for d in domains])
+    names = [f"{style.display_name(name)} ({fill})"
+             for name, fill in zip(n_selective, ("filled", "open"))]
+    left.set(title=f"units that pass: {', '.join(names)}", ylabel="number of units")
     for row, domain in enumerate(domains):
-        own = min_t[row] > 0
-        right.plot(min_t[row, own & ~selected[row]], t_independent[row, own & ~selected[row]], ".",
-                   color="0.75", markersize=2.5)
-        right.plot(min_t[row, selected[row]], t_independent[row, selected[row]], MARKERS[domain],
-                   color=COLOURS[domain], markersize=3.2, linestyle="none")
+        others = (min_t[row] > 0) & ~selected[row]
+        for units, marker, colour, size in ((others, ".", "0.75", 2.5), (
+                selected[row], style.MARKERS[domain], style.COLOURS[domain], 3.2)):
+            right.plot(min_t[row, units], t_independent[row, units], marker, color=colour,
+                       markersize=size)
     right.axhline(0, color="0.4", linestyle=":", linewidth=0.8)
     right.set(xlim=(0, 1.05 * np.nanmax(min_t)), ylim=axis_range,
               xlabel="smallest t of the contrasts, localizer",

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from helpers.core.constant_values import subtract_mean
 from helpers.core.intervals import permutation_p
-from helpers.core.moments import Moments
-from helpers.selectivity.statistics import min_t
+from helpers.selectivity.statistics import min_t, resampled_moments
 
 N_PERMUTATIONS = 999
 """Permutations of the image labels; the smallest possible p value is 1 / 1000."""
@@ -54,25 +53,17 @@ def overlap_p(activations: NDArray, labels: NDArray, selected: NDArray[np.bool_]
     """
     rng = np.random.default_rng(seed)
     centred = torch.from_numpy(subtract_mean(activations))
-    chosen = torch.from_numpy(selected)
     orders = np.stack([labels, *(rng.permutation(labels) for _ in range(n_permutations))])
     size = max(1, CHUNK // selected.size)
-    overlap = np.concatenate([
-        _overlaps(centred, torch.from_numpy(orders[start:start + size]), chosen, n_best)
-        for start in range(0, len(orders), size)])
+    overlap = np.concatenate([_overlaps(centred, orders[start:start + size], selected, n_best)
+                              for start in range(0, len(orders), size)])
     return permutation_p(overlap[0], overlap[1:])
 
 
-def _overlaps(centred: Tensor, orders: Tensor, selected: Tensor, n_best: NDArray) -> NDArray:
+def _overlaps(centred: Tensor, orders: NDArray, selected: NDArray, n_best: NDArray) -> NDArray:
     """Count overlaps for each order of the labels, int (n_orders, n_domains)."""
-    n_domains, n_orders = len(selected), len(orders)
-    one_hot = (orders == torch.arange(n_domains)[:, None, None]).double()
-    count = one_hot[:, 0].sum(1)
-    sums, squares = ((one_hot.flatten(0, 1) @ values).view(n_domains, -1)
-                     for values in (centred, centred.square()))
-    mean = sums / count[:, None]
-    sum_squares = (squares - count[:, None] * mean.square()).clamp_(min=0)
-    smallest = min_t(Moments(count.long(), mean, sum_squares)).view(n_domains, n_orders, -1)
+    one_hot = torch.from_numpy((orders == np.arange(len(selected))[:, None, None]).astype(float))
+    smallest = min_t(resampled_moments(centred, one_hot)).view(*one_hot.shape[:2], -1)
     smallest = smallest.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     best = [t.topk(int(n), dim=1).indices for t, n in zip(smallest, n_best)]
-    return np.stack([chosen[units].sum(1).numpy() for chosen, units in zip(selected, best)], axis=1)
+    return np.stack([chosen[units].sum(1) for chosen, units in zip(selected, best)], axis=1)

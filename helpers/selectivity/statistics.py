@@ -28,18 +28,12 @@ class Localization:
 
     Attributes
     ----------
-    domains : tuple of str
     mask : Tensor, bool, shape (n_domains, n_units)
         True where the unit passes every contrast. At most one True per unit.
-    t_mean : Tensor, float32, shape (n_domains, n_units)
-        Mean t over those contrasts of the domain with every other one whose t is finite; positive
-        means that the unit prefers the domain. NaN where there are none, as for dead units.
-    infinite_contrasts : Tensor, int8, shape (n_domains, n_units)
-        Contrasts with an infinite t, won minus lost. Such a unit has one constant value in each of
-        two domains, as a saturated ReLU6 unit may; 0 in all domains for every other unit.
+    t_mean, infinite_contrasts : Tensor, float32 and int8, shape (n_domains, n_units)
+        Of `mean_t`.
     """
 
-    domains: tuple[str, ...]
     mask: Tensor
     t_mean: Tensor
     infinite_contrasts: Tensor
@@ -70,23 +64,8 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
         raise LabError(f"{n_domains} groups of images and {len(domains)} domains {domains}",
                        expected="one group per domain, at least two",
                        remedy="pool the groups, or name each of them")
-    mask = torch.ones_like(moments.mean, dtype=torch.bool)
-    t_sum = torch.zeros_like(moments.mean)
-    t_count = torch.zeros_like(moments.mean, dtype=torch.uint8)
-    infinite_contrasts = torch.zeros_like(moments.mean, dtype=torch.int8)
-    for first, second, t, df in _contrasts(moments):
-        _apply_contrast(mask, first, second, t, df, alpha)
-        is_infinite = t.isinf()
-        if is_infinite.any():
-            sign = torch.where(is_infinite, t.sign(), 0).to(torch.int8)
-            infinite_contrasts[first] += sign
-            infinite_contrasts[second] -= sign
-            t[is_infinite] = torch.nan
-        is_finite = ~t.isnan()
-        for domain, signed in ((first, t), (second, -t)):
-            t_sum[domain] += signed.nan_to_num()
-            t_count[domain] += is_finite
-    return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts)
+    t_mean, infinite_contrasts = mean_t(moments)
+    return Localization(localize_at_alphas(moments, [alpha])[0], t_mean.float(), infinite_contrasts)
 
 
 def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
@@ -95,12 +74,28 @@ def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
         yield first, second, *t_values(moments, first, second)
 
 
-def _apply_contrast(mask: Tensor, first: int, second: int, t: Tensor, df: int,
-                    alpha: float) -> None:
-    """Clear, in both domains' masks, the units that this contrast does not reject."""
-    critical = benjamini_yekutieli_threshold(t.abs(), df, alpha=alpha)
-    mask[first] &= t >= critical
-    mask[second] &= t <= -critical
+def mean_t(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Average t over the contrasts of each domain with every other one.
+
+    Returns
+    -------
+    t_mean : Tensor, float64, shape (n_domains, n_units)
+        Over contrasts whose t is finite; positive means that the unit prefers the domain. NaN
+        where there are none, as for dead units.
+    infinite_contrasts : Tensor, int8, shape (n_domains, n_units)
+        Contrasts with an infinite t, won minus lost. Such a unit has one constant value in each of
+        two domains, as a saturated ReLU6 unit may; 0 in all domains for every other unit.
+    """
+    total, n_finite, infinite_contrasts = (torch.zeros_like(moments.mean, dtype=dtype)
+                                           for dtype in (torch.float64, torch.uint8, torch.int8))
+    for first, second, t, _ in _contrasts(moments):
+        is_finite, infinite_sign = t.isfinite(), torch.where(t.isinf(), t.sign(), 0).char()
+        finite_t = torch.where(is_finite, t, 0)
+        for domain, sign in ((first, 1), (second, -1)):
+            total[domain] += sign * finite_t
+            n_finite[domain] += is_finite
+            infinite_contrasts[domain] += sign * infinite_sign
+    return total / n_finite, infinite_contrasts
 
 
 def localize_at_alphas(moments: Moments, alphas: Sequence[float]) -> Tensor:
@@ -117,12 +112,37 @@ def localize_at_alphas(moments: Moments, alphas: Sequence[float]) -> Tensor:
     Tensor, bool, shape (n_alphas, n_domains, n_units)
         For each rate the mask that `localize` returns.
     """
-    mask = torch.ones(len(alphas), *moments.mean.shape, dtype=torch.bool,
-                      device=moments.mean.device)
+    masks = torch.ones(len(alphas), *moments.mean.shape, dtype=torch.bool,
+                       device=moments.mean.device)
     for first, second, t, df in _contrasts(moments):
-        for alpha_mask, alpha in zip(mask, alphas):
-            _apply_contrast(alpha_mask, first, second, t, df, alpha)
-    return mask
+        for mask, alpha in zip(masks, alphas):
+            critical_t = benjamini_yekutieli_threshold(t.abs(), df, alpha=alpha)
+            mask[first] &= t >= critical_t
+            mask[second] &= t <= -critical_t
+    return masks
+
+
+def resampled_moments(centred: Tensor, weights: Tensor) -> Moments:
+    """Compute the moments of every unit in every resample, or permutation, of the images.
+
+    Parameters
+    ----------
+    centred : Tensor, float64, shape (n_images, n_units)
+        Activations, of every unit minus their mean.
+    weights : Tensor, float64, shape (n_groups, n_resamples, n_images)
+        How often each image is in each group; a group has as many images in every resample.
+
+    Returns
+    -------
+    Moments
+        Of shape (n_groups, n_resamples * n_units): all units of the first resample come first.
+    """
+    n = weights.sum(2)[:, :1]
+    members = weights.any(1)    # the other images of a group have no weight in any resample
+    sums, squares = (torch.cat([group_weights[:, own] @ values[own] for group_weights, own in zip(
+        weights, members)]).view(len(n), -1) for values in (centred, centred.square()))
+    mean = sums / n
+    return Moments(n[:, 0].long(), mean, (squares - n * mean.square()).clamp_(min=0))
 
 
 def select_twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
@@ -141,42 +161,6 @@ def select_twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
     is_top = torch.arange(len(mean), device=mean.device)[:, None] == top.indices[0]
     max_of_others = torch.where(is_top, top.values[1], top.values[0])
     return (mean >= ratio * max_of_others) & (mean > 0) & (mean >= 0).all(0)
-
-
-def top_fraction(t_mean: Tensor, fraction: float) -> Tensor:
-    """Select the units above the (1 - fraction) quantile of mean t, per domain.
-
-    A published alternative to the conjunction test (authors' selectivity.py and lesioning.py).
-
-    Parameters
-    ----------
-    t_mean : Tensor, shape (n_domains, n_units)
-        NaN (dead units) is never selected, infinity always.
-    fraction : float
-        Between 0 and 1, of the live units.
-
-    Returns
-    -------
-    Tensor, bool, shape (n_domains, n_units)
-    """
-    if not 0 < fraction < 1:
-        raise LabError(f"fraction = {fraction}", expected="a fraction between 0 and 1",
-                       remedy="0.05 takes the five percent of units with the largest mean t")
-    threshold = torch.stack([_quantile(row[~row.isnan()], 1 - fraction) for row in t_mean])
-    return (t_mean > threshold[:, None]) | (t_mean == torch.inf)
-
-
-def _quantile(values: Tensor, q: float) -> Tensor:
-    """Return the linearly interpolated quantile; torch.quantile is limited to 16 M values."""
-    if not len(values):
-        return torch.tensor(torch.inf, dtype=values.dtype, device=values.device)
-    ordered = values.sort().values
-    position = q * (len(ordered) - 1)
-    low = int(position)
-    high = min(low + 1, len(ordered) - 1)
-    if ordered[low] == ordered[high] or ordered[high].isinf():
-        return ordered[low]  # interpolation with infinity would give NaN
-    return torch.lerp(ordered[low], ordered[high], position - low)
 
 
 def selectivity_index(moments: Moments) -> Tensor:

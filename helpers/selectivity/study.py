@@ -122,23 +122,27 @@ def stream_moments(network: Network, images: ImageSet, *,
     return moments
 
 
+def split_halves(moments: Moments) -> tuple[Moments, Moments, Moments]:
+    """Return the moments of `stream_moments` per domain: of each half, and of all images."""
+    n_domains = len(moments.count) // 2
+    halves = [moments.pool([[2 * d + half] for d in range(n_domains)]) for half in (0, 1)]
+    return *halves, moments.pool([[2 * d, 2 * d + 1] for d in range(n_domains)])
+
+
 def _test_layer(layer: str, moments: Moments, domains: tuple[str, ...],
                 alpha: float) -> dict[str, np.ndarray]:
     """Test one layer on all images and on each half."""
-    domain_idx = range(len(domains))
-    halves = [moments.pool([[2 * d + half] for d in domain_idx]) for half in (0, 1)]
-    whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in domain_idx]), domains, alpha=alpha)
+    *halves, whole = split_halves(moments)
     half_labels = np.stack([labels_from_masks(localize(half, domains, alpha=alpha).mask)
                             for half in halves])
     held_out = d_prime(halves[1]).float().cpu().numpy()
-    is_infinite = whole.infinite_contrasts.any(0)
+    whole = localize(whole, domains, alpha=alpha)
     return {
         f"labels/{layer}": labels_from_masks(whole.mask),
         f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
         f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
-        f"infinite_units/{layer}": is_infinite.nonzero().flatten().cpu().numpy(),
-        f"infinite_contrasts/{layer}": whole.infinite_contrasts[:, is_infinite].cpu().numpy(),
+        f"infinite_contrasts/{layer}": whole.infinite_contrasts.cpu().numpy(),
     }
 
 
@@ -208,17 +212,16 @@ def measure_generalisation(result: LocalizerResult, independent: LocalizerResult
     """
     domains = [domain for domain in intact_domains(result.domains)
                if domain in independent.domains]
-    rows_of = [independent.domains.index(domain) for domain in domains]
-    table = []
+    rows_of, table = [independent.domains.index(domain) for domain in domains], []
     for layer in result.layers:
-        t_independent = independent.t_mean[layer][rows_of]
         preferred = nan_argmax(independent.ranking(layer)[rows_of])
         for index, domain in enumerate(domains):
             units = result.units(layer, domain)
             t_defining = result.t_mean[layer][result.domains.index(domain), units]
+            t_independent = independent.t_mean[layer][rows_of[index], units]
             table.append({"layer": layer, "domain": domain, "n_units": len(units),
                           "t_defining": finite_mean(t_defining),
-                          "t_independent": finite_mean(t_independent[index, units]),
+                          "t_independent": finite_mean(t_independent),
                           "same_preference": float(finite_mean(preferred[units] == index))})
     return pd.DataFrame(table)
 
@@ -232,13 +235,10 @@ def select_units_to_plot(result: LocalizerResult, layer: str, domains: Sequence[
     list of (str, int array)
         Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
     """
-    rng = np.random.default_rng(seed)
-    groups, is_selective = [], np.zeros(result.labels[layer].size, bool)
-    for domain in domains:
-        units = result.units(layer, domain)
-        is_selective[units] = True
-        t = result.ranking(layer)[result.domains.index(domain)]
-        sampled = rng.permutation(units)[:max_units]
-        groups.append((domain, sampled[np.argsort(-t[sampled], kind="stable")]))
-    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~is_selective))[:max_units])))
-    return groups
+    rng, groups, ranking = np.random.default_rng(seed), [], result.ranking(layer)
+    domain_idx = [result.domains.index(domain) for domain in domains]
+    for domain, index in zip(domains, domain_idx):
+        sampled = rng.permutation(result.units(layer, domain))[:max_units]
+        groups.append((domain, sampled[np.argsort(-ranking[index, sampled], kind="stable")]))
+    rest = np.flatnonzero(~np.isin(result.labels[layer], domain_idx))
+    return [*groups, ("rest", np.sort(rng.permutation(rest)[:max_units]))]

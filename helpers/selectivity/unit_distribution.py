@@ -71,16 +71,6 @@ def top_maps_proportion(counts: NDArray, fraction: float = TOP_FRACTION) -> floa
     return float(counts[:n_top].sum() / counts.sum()) if counts.sum() else float("nan")
 
 
-def count_per_map(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the selective units of every feature map, (n_channels,)."""
-    return mask.sum((1, 2))
-
-
-def count_per_position(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the selective units at every position, (height, width)."""
-    return mask.sum(0)
-
-
 def morans_i(mask: NDArray[np.bool_]) -> float:
     r"""Return Moran's I: the spatial autocorrelation of selective units within feature maps.
 
@@ -128,7 +118,7 @@ def mean_distance(mask: NDArray[np.bool_]) -> float:
     float
         In positions; 0 for units at the same position. NaN with fewer than two units.
     """
-    counts = count_per_position(mask).astype(float)
+    counts = mask.sum(0).astype(float)
     n, (height, width) = counts.sum(), counts.shape
     if n < 2:
         return float("nan")
@@ -139,11 +129,11 @@ def mean_distance(mask: NDArray[np.bool_]) -> float:
 
 
 MEASURES: dict[str, Callable[[NDArray], float]] = {
-    "entropy over maps": lambda mask: normalised_entropy(count_per_map(mask)),
-    "Gini over maps": lambda mask: gini(count_per_map(mask)),
-    "proportion in the top 5 % of maps": lambda mask: top_maps_proportion(count_per_map(mask)),
-    "proportion of maps with any": lambda mask: float((count_per_map(mask) > 0).mean()),
-    "entropy over positions": lambda mask: normalised_entropy(count_per_position(mask).ravel()),
+    "entropy over maps": lambda mask: normalised_entropy(mask.sum((1, 2))),
+    "Gini over maps": lambda mask: gini(mask.sum((1, 2))),
+    "proportion in the top 5 % of maps": lambda mask: top_maps_proportion(mask.sum((1, 2))),
+    "proportion of maps with any": lambda mask: float(mask.any((1, 2)).mean()),
+    "entropy over positions": lambda mask: normalised_entropy(mask.sum(0).ravel()),
     "Moran's I": morans_i,
     "mean distance": mean_distance,
 }
@@ -216,15 +206,13 @@ def measure_distribution(mask: NDArray[np.bool_], *, seed: int,
         raise LabError(f"a mask of shape {mask.shape} and {n_nulls} nulls",
                        expected="channels x height x width, and two nulls or more",
                        remedy="reshape the mask; give more nulls")
-    rng, n_units = np.random.default_rng(seed), int(mask.sum())
-    nulls: dict[str, list[float]] = {name: [] for name in MEASURES}
+    rng, n_units, nulls = np.random.default_rng(seed), int(mask.sum()), []
     for _ in range(n_nulls):
         null_mask = np.zeros(mask.shape, bool)
         null_mask.flat[rng.choice(mask.size, n_units, replace=False, shuffle=False)] = True
-        for name, measure in MEASURES.items():
-            nulls[name].append(measure(null_mask))
-    return {name: _compare_with_null(name, measure(mask), np.array(nulls[name]))
-            for name, measure in MEASURES.items()}
+        nulls.append([measure(null_mask) for measure in MEASURES.values()])
+    return {name: _compare_with_null(name, measure(mask), null)
+            for (name, measure), null in zip(MEASURES.items(), np.array(nulls).T)}
 
 
 def _compare_with_null(name: str, observed: float, null: NDArray) -> DistributionMeasure:

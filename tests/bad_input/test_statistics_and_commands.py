@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "dissimilarities of other lengths": (lambda: compare_rdms(ONE, np.ones(6)), "dissimilarities"),
     "ranks of other lengths": (lambda: spearman_rdms(ONE, np.ones(6)), "dissimilarities"),
     "predictions of other conditions": (lambda: rsa_r(np.ones((4, 3)), np.ones((5, 3))),
-                                        "patterns of 4 and of 5"),
+                                        "patterns of shapes"),
     "responses of other shapes": (lambda: univariate_r(np.ones((4, 3)), np.ones((5, 3))),
                                   "responses of shapes"),
     "dissimilarities of no number of pairs": (lambda: rdm_permutation_test(

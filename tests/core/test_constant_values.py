@@ -14,12 +14,13 @@ from helpers.concepts.stability import correlate_with_similarity
 from helpers.concepts.suppression import p_below_zero
 from helpers.content_channels.separability import jackknife_contrast, layer_rdm
 from helpers.content_channels.trajectories import block_correlations, correlation_rdm
+from helpers.core.bootstrap import draw_weights
 from helpers.core.constant_values import finite_mean, subtract_mean
 from helpers.decoding.trials import noise_ceiling as percent_ceilings
 from helpers.encoding.statistics import paired_t_test, roi_summary
 from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
 from helpers.lesions.statistics import activation_deficit_correlation, p_against_random_lesions
-from helpers.matched_models.statistics import _draws, _resampled
+from helpers.matched_models.statistics import _resampled
 from helpers.matched_models.training_dynamics import _standard_ranks
 from helpers.rsa.dissimilarity import pearson, pearson_r, rdm, spearman_rdms, univariate_r
 from helpers.rsa.noise_ceilings import estimate_noise_ceiling, split_half_noise_ceiling
@@ -126,12 +127,13 @@ def test_noise_ceilings_of_what_never_varies_are_unknown(value):
 
 @pytest.mark.parametrize("value", CONSTANTS)
 def test_resampled_d_prime_of_constant_units_is_unknown_and_leaves_the_mean_alone(value):
-    sets = np.repeat(["a", "b", "c"], 8)
+    sets = np.repeat([0, 1, 2], 8)
     varied = RNG.standard_normal((24, 1)).astype(np.float32)
     both = np.concatenate([varied, np.full((24, 1), value, np.float32)], 1)
-    weights = _draws(sets, ["a", "b", "c"], seed=0, n_boot=20)
-    np.testing.assert_allclose(_resampled(both, weights, 0)[1], _resampled(varied, weights, 0)[1])
-    assert np.isnan(_resampled(both[:, 1:], weights, 0)[1]).all()
+    weights = draw_weights(sets, seed=0, n_resamples=20)
+    np.testing.assert_allclose(_resampled(both, sets, weights, 0)[1],
+                               _resampled(varied, sets, weights, 0)[1])
+    assert np.isnan(_resampled(both[:, 1:], sets, weights, 0)[1]).all()
 
 
 def test_a_concept_that_predicts_the_same_for_all_images_is_not_scored():

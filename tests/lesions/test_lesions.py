@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torchvision.models as zoo
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
@@ -21,6 +23,7 @@ from helpers.lesions.silencing import (
     run_lesions,
     select_lesion_layers,
     shuffle_units,
+    top_fraction,
 )
 from helpers.networks.activations import count_units, exact_inference
 from helpers.networks.architectures import build, layer_names
@@ -259,7 +262,7 @@ def test_a_layer_that_is_never_computed_is_reported():
     model = vision_transformer()
     name = "encoder.layers.encoder_layer_0.self_attention.out_proj"
     assert name in layer_names(model)
-    with pytest.raises(LabError, match="out_proj' is never computed"):
+    with pytest.raises(LabError, match="computes no layer .*out_proj'"):
         run(model, layer_names(model), [Lesion("x", {name: torch.ones(5, dtype=torch.bool)})],
             [random_images(2, 32)])
 
@@ -330,3 +333,42 @@ def test_lesions_are_made_from_masks_by_domain():
     faces, bodies = make_lesions(masks, ("faces", "bodies"), ["a"])
     assert (faces.name, bodies.name) == ("faces", "bodies") and set(faces.masks) == {"a"}
     assert bodies.masks["a"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("n_infinite", [0, 3, 50, 60])
+def test_top_fraction_includes_infinite_units_besides_the_others(n_infinite):
+    t = np.linspace(-4, 4, 1000)[None].copy()
+    t[0, :n_infinite] = np.inf
+    t[0, 70:75] = -np.inf
+    t[0, 80] = np.nan
+    selected = top_fraction(t, 0.05)[0]
+    assert selected[:n_infinite].all() and selected.sum() == max(50, n_infinite)
+    assert not selected[70:81].any()
+
+
+def test_top_fraction_is_numpys_percentile():
+    rng = np.random.default_rng(4)
+    t = rng.standard_normal((3, 1001)).astype(np.float32)
+    t[0, :10] = np.nan
+    expected = np.stack([row > np.nanquantile(row, 0.95) for row in t])
+    np.testing.assert_array_equal(top_fraction(t, 0.05), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=7), st.floats(0.01, 0.99))
+def test_top_fraction_is_numpys_percentile_of_few_units_with_ties(values, fraction):
+    t = np.array([values]) / 4
+    expected = t > np.quantile(t, 1 - fraction)
+    np.testing.assert_array_equal(top_fraction(t, fraction), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_top_fraction_selects_no_dead_unit(dtype):
+    t = np.array([[np.nan, np.nan, np.nan], [1.0, np.nan, 2.0]], dtype)
+    assert top_fraction(t, 0.5).tolist() == [[False] * 3, [False, False, True]]
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 1.5])
+def test_top_fraction_is_a_fraction(fraction):
+    with pytest.raises(LabError, match=f"fraction = {fraction}"):
+        top_fraction(np.ones((2, 3)), fraction)

@@ -759,7 +759,7 @@ def test_tables_are_kept_and_made_again_for_other_weights(private, images, monke
     unit_distributions = first.unit_distributions()
     layer_consistencies = first.layer_consistencies()
     with monkeypatch.context() as patch:
-        for name in ("unit_distribution_table", "consistency_table"):
+        for name in ("statistics.unit_distribution_table", "consistency_table"):
             patch.setattr(f"helpers.matched_models.study.{name}", None)
         again = matched_models_study(images)
         pd.testing.assert_frame_equal(again.unit_distributions(), unit_distributions)

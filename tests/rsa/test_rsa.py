@@ -131,7 +131,7 @@ def test_one_silent_prediction_among_many_is_left_out_of_the_score():
 
 def test_rsa_of_different_conditions_is_refused():
     a, b = alike(10, 5, 5, 0)
-    with pytest.raises(LabError, match="10 and of 9"):
+    with pytest.raises(LabError, match="patterns of shapes"):
         rsa_r(a, b[:9])
     with pytest.raises(LabError, match="dissimilarities of shapes"):
         compare_rdms(rdm(a), rdm(b[:9]))

@@ -18,7 +18,6 @@ from helpers.selectivity.statistics import (
     localize_at_alphas,
     select_twofold,
     selectivity_index,
-    top_fraction,
 )
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
@@ -204,17 +203,6 @@ def test_infinite_t_is_counted_and_left_out_of_means():
     assert result.mask[0, saturated].all(), "perfectly separated: selective, as in SciPy"
 
 
-@pytest.mark.parametrize("n_infinite", [0, 3, 50, 60])
-def test_top_fraction_includes_infinite_units_besides_the_others(n_infinite):
-    t = torch.linspace(-4, 4, 1000)[None].clone()
-    t[0, :n_infinite] = torch.inf
-    t[0, 70:75] = -torch.inf
-    t[0, 80] = torch.nan
-    selected = top_fraction(t, 0.05)[0]
-    assert selected[:n_infinite].all() and selected.sum() == max(50, n_infinite)
-    assert not selected[70:81].any()
-
-
 def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_image_drives_them():
     """Sums are of differences from the first image: what rounding leaves of them is no signal."""
     rng = np.random.default_rng(0)
@@ -336,34 +324,9 @@ def test_the_twofold_rule_is_its_words(ratio):
         np.testing.assert_array_equal(mask[domain].numpy(), expected)
 
 
-def test_top_fraction_is_numpys_percentile():
-    rng = np.random.default_rng(4)
-    t = rng.standard_normal((3, 1001)).astype(np.float32)
-    t[0, :10] = np.nan
-    expected = np.stack([row > np.nanquantile(row, 0.95) for row in t])
-    np.testing.assert_array_equal(top_fraction(torch.from_numpy(t), 0.05).numpy(), expected)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(-3, 3), min_size=1, max_size=7), st.floats(0.01, 0.99))
-def test_top_fraction_is_numpys_percentile_of_few_units_with_ties(values, fraction):
-    t = torch.tensor([values], dtype=torch.float64) / 4
-    expected = t.numpy() > np.quantile(t.numpy(), 1 - fraction)
-    np.testing.assert_array_equal(top_fraction(t, fraction).numpy(), expected)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_top_fraction_selects_no_dead_unit(dtype):
-    t = torch.tensor([[np.nan, np.nan, np.nan], [1.0, np.nan, 2.0]], dtype=dtype)
-    assert top_fraction(t, 0.5).tolist() == [[False] * 3, [False, False, True]]
-
-
 @pytest.mark.parametrize("action, seen", [
     (lambda m: localize(m, ("faces",)), "1 domains"),
     (lambda m: localize(m, DOMAINS, alpha=5), "alpha = 5"),
-    (lambda m: top_fraction(m.mean, 1.5), "fraction = 1.5"),
-    (lambda m: top_fraction(m.mean, 0), "fraction = 0"),
-    (lambda m: top_fraction(m.mean, 1), "fraction = 1"),
 ])
 def test_invalid_settings_are_refused(action, seen):
     with pytest.raises(LabError, match=seen):

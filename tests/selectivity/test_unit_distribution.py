@@ -17,8 +17,6 @@ from helpers.selectivity.unit_distribution import (
     RATIOS,
     DistributionMeasure,
     correct_for_chance,
-    count_per_map,
-    count_per_position,
     gini,
     mean_distance,
     measure_distribution,
@@ -99,13 +97,6 @@ def test_top_share_by_hand():
     assert top_maps_proportion(counts) == pytest.approx(20 / 58), "2 of 40 maps are 5 %"
     assert top_maps_proportion(counts, fraction=0.025) == pytest.approx(11 / 58)
     assert top_maps_proportion([1, 0, 3]) == pytest.approx(3 / 4), "one map at least"
-
-
-def test_counts_over_maps_and_positions_by_hand():
-    mask = np.zeros((3, 2, 2), bool)
-    mask[0, 0, 1] = mask[2, 0, 1] = mask[2, 1, 1] = True
-    assert count_per_map(mask).tolist() == [1, 0, 2]
-    assert count_per_position(mask).tolist() == [[0, 2], [0, 1]]
 
 
 def test_a_checkerboard_has_morans_i_of_minus_one():
