@@ -89,7 +89,7 @@ coverage: $(READY) ## run the tests of make test; say which lines of helpers non
 
 notebooks: $(READY) ## run the demo; write the executed notebooks beside their sources, and README's tables
 	@$(PY) -m helpers.runner --profile demo --jobs $(JOBS) --publish
-	@$(PY) -m helpers.runner.readme
+	@$(PY) -m docs.pages
 
 exercises: $(READY) ## write the notebooks for students and for teachers into build/
 	@$(PY) -m helpers.runner.versions

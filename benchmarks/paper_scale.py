@@ -43,6 +43,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torchvision.transforms import functional
 
+from docs.pages.parts import write_part
+from docs.pages.reproducing import SCALE
 from helpers.brains import nsd as nsd_reader
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Cohort, Fold
@@ -77,7 +79,6 @@ from helpers.finetuning.training_loop import (
 from helpers.networks.activations import count_units, extract_activations, select_layer_paths
 from helpers.networks.network import Network, load_network
 from helpers.networks.registry import get_entry
-from helpers.runner.reproducing import SCALE, write_part
 from helpers.stimuli.image_sets import DOMAINS
 
 SUBJECT, SEED, GB = "subj01", 0, 2**30

@@ -20,9 +20,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from docs.pages.replicates import Runs, claim_rows, count_verdicts, read_runs  # noqa: E402
 from helpers.figures.verdicts import CLAIM, EXPLORATORY  # noqa: E402
 from helpers.runner.notebooks import list_sources, read_source  # noqa: E402
-from helpers.runner.replicates import Runs, claim_rows, count_verdicts, read_runs  # noqa: E402
 from helpers.runner.versions import section_minutes  # noqa: E402
 
 SOURCE = ROOT / "build" / "site-source"

@@ -1,7 +1,7 @@
 """Known deviations from the papers: one table, from which each notebook shows its rows.
 
 ``deviations.toml`` is the only place where a deviation is written down. Notebooks show their rows
-through `deviation_table`; ``REPRODUCING.md`` holds all of them (`helpers.runner.reproducing`).
+through `deviation_table`; ``REPRODUCING.md`` holds all of them (`docs.pages.reproducing`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.runner import course, versions
 from helpers.runner.notebooks import list_sources, read_source
-from helpers.runner.reproducing import replace_part
+from docs.pages.parts import replace_part
 
 NOTEBOOKS = list_sources()
 GLOSSARY = ROOT / "notebooks" / "GLOSSARY.md"
@@ -153,6 +153,6 @@ def test_at_most_ten_claims(source):
 def test_the_course_page_states_the_minutes_that_were_measured():
     text = course.DOCUMENT.read_text(encoding="utf-8")
     assert text == replace_part(text, course.MINUTES, course.minutes_part()), (
-        "python -m helpers.runner.course")
+        "python -m docs.pages")
     for link in re.findall(r"\]\((\d\d_\w+\.ipynb)\)", text):
         assert (ROOT / "notebooks" / link).is_file(), link

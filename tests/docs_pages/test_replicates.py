@@ -8,16 +8,16 @@ import sys
 
 import pytest
 
-from helpers.core.errors import LabError
-from helpers.figures import verdicts
-from helpers.runner.notebooks import list_sources
-from helpers.runner.replicates import (
+from docs.pages.replicates import (
     PAPERS,
     claim_rows,
     count_verdicts,
     paper_of,
     read_runs,
 )
+from helpers.core.errors import LabError
+from helpers.figures import verdicts
+from helpers.runner.notebooks import list_sources
 
 
 def claim(statement, verdict="supported", kind="claim", source="Fig. 1", paper="1.0", **more):
@@ -30,7 +30,7 @@ def run(*claims, kind="SYNTHETIC"):
 
 
 def test_the_module_is_read_without_torch():
-    code = "import helpers.runner.replicates, sys; sys.exit('torch' in sys.modules)"
+    code = "import docs.pages.replicates, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

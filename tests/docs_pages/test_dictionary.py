@@ -8,8 +8,7 @@ import tomllib
 import pandas as pd
 import pytest
 
-from helpers.core.errors import LabError
-from helpers.runner.dictionary import (
+from docs.pages.dictionary import (
     COLUMNS,
     COMMON,
     DOCUMENT,
@@ -19,11 +18,12 @@ from helpers.runner.dictionary import (
     explain,
     header,
 )
+from helpers.core.errors import LabError
 
 
 def test_the_page_is_that_of_the_committed_files():
     assert DOCUMENT.read_text(encoding="utf-8") == dictionary(csv_files()), (
-        "run python -m helpers.runner.dictionary")
+        "run python -m docs.pages")
 
 
 def test_no_entry_explains_a_column_that_no_file_has():

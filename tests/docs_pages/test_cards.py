@@ -13,12 +13,12 @@ from safetensors.numpy import load_file
 from data.synthetic.image_files import write_diet, write_faces_diet, write_localizer
 from data.synthetic.images import fine_classes
 from data.synthetic.participants import ROI_LAYOUT
+from docs.pages.cards import DATA_PAGE, ZOO_PAGE, count_weights, demo_networks, generated_parts
+from docs.pages.parts import replace_part, write_part
 from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
 from helpers.networks.registry import registry
 from helpers.runner import cards
-from helpers.runner.cards import DATA_PAGE, ZOO_PAGE, count_weights, demo_networks, generated_parts
-from helpers.runner.reproducing import replace_part, write_part
 
 RECORD = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 
@@ -27,7 +27,7 @@ RECORD = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 def test_the_committed_cards_are_those_of_the_record(document, name):
     text = document.read_text(encoding="utf-8")
     assert replace_part(text, name, generated_parts()[document, name]) == text, (
-        "run python -m helpers.runner.cards")
+        "run python -m docs.pages")
 
 
 def test_every_network_of_the_zoo_has_a_card_and_every_file_a_network():

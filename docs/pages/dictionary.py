@@ -1,7 +1,7 @@
 """The data dictionary: what every column of the CSV files beside the figures means.
 
-``python -m helpers.runner.dictionary`` writes ``docs/data_dictionary.md`` from
-``helpers/figures/columns.toml`` and the headers of the files.
+``python -m docs.pages`` writes ``docs/data_dictionary.md`` from
+``columns.toml`` and the headers of the files.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from helpers.config.validation import read_toml
 from helpers.core.console import echo
 from helpers.core.errors import LabError
-from helpers.core.paths import ROOT, atomic_write
+from helpers.core.paths import ROOT, atomic_write_text
 from helpers.figures.deviations import markdown_table
 
-COLUMNS = ROOT / "helpers/figures/columns.toml"
+COLUMNS = Path(__file__).with_name("columns.toml")
 DOCUMENT = ROOT / "docs/data_dictionary.md"
 COMMON = "all"
 FILE = re.compile(r"(?P<number>\d\d)_[a-z_]+-(?P<panel>.+)")
@@ -27,8 +27,8 @@ INTRODUCTION = """\
 Beside each figure of `figures/<profile>/` lie one CSV file per panel, `NN_verb_object-<panel>.csv`,
 and one JSON file of claims and numbers. The CSV files are UTF-8 with a header, one observation a
 row, numbers with four significant digits, an empty cell where there is no value. This page is made
-from [columns.toml](../helpers/figures/columns.toml) and the files of the demo
-(`python -m helpers.runner.dictionary`).
+from [columns.toml](pages/columns.toml) and the files of the demo
+(`python -m docs.pages`).
 """
 EXCEPTIONS = """\
 Where a column means something else, or stands in one file alone, its meaning is given here.
@@ -99,7 +99,7 @@ def csv_files() -> list[Path]:
     return sorted((ROOT / "figures" / "demo").glob("*.csv"))
 
 
-if __name__ == "__main__":
-    text = dictionary(csv_files())
-    atomic_write(DOCUMENT, lambda part: part.write_text(text, encoding="utf-8"))
+def write_dictionary() -> None:
+    """Write the page anew."""
+    atomic_write_text(DOCUMENT, dictionary(csv_files()))
     echo(f"{DOCUMENT.name} written")

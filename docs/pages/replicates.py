@@ -1,7 +1,7 @@
 """What replicates: the papers' claims beside what every run of the notebooks found, as data.
 
 The committed files of claims, ``figures/<profile>/<notebook>.json``, are the only source: nothing
-here knows a result. `helpers.runner.readme` writes the tables for people.
+here knows a result. `docs.pages.readme` writes the tables for people.
 """
 
 from __future__ import annotations

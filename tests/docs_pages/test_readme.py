@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.core.errors import LabError
-from helpers.core.paths import ROOT
-from helpers.runner import figure_strip, readme
-from helpers.runner.figure_strip import MADE_FROM, STRIP, draw_strip, is_stale, write_strip
-from helpers.runner.readme import (
+from docs.pages.figure_strip import MADE_FROM, STRIP, draw_strip, is_stale, write_strip
+from docs.pages.parts import replace_part
+from docs.pages.readme import (
     HEADLINES,
     PAGE,
     README,
@@ -22,10 +20,12 @@ from helpers.runner.readme import (
     generated_parts,
     headline_part,
 )
-from helpers.runner.replicates import claim_rows, read_runs
-from helpers.runner.reproducing import replace_part
+from docs.pages.replicates import claim_rows, read_runs
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
+from helpers.runner import figure_strip, readme
 
-REMAKE = "run python -m helpers.runner.readme"
+REMAKE = "run python -m docs.pages"
 
 
 def skip_where_figures_were_made_anew():

@@ -1,6 +1,6 @@
 """Model cards of the demo networks and the list of drawn parts: generated parts of two pages.
 
-    python -m helpers.runner.cards      write data/zoo/README.md and data/synthetic/README.md anew
+    python -m docs.pages      write data/zoo/README.md and data/synthetic/README.md anew
 
 Numbers come from the record of training (``data/zoo/zoo.json``), the registry of networks, the
 files of weights and ``data/synthetic/digests.json``; ``data/zoo/cards.toml`` holds what only a
@@ -20,7 +20,6 @@ from helpers.config.validation import read_toml
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE, ROOT, format_size, zoo_dir
 from helpers.figures.deviations import markdown_table
-from helpers.runner.reproducing import write_parts
 
 ZOO_PAGE, DATA_PAGE = zoo_dir() / "README.md", ROOT / "data" / "synthetic" / "README.md"
 ACCURACY, CARDS, PARTS = "accuracy", "cards", "parts"
@@ -168,7 +167,3 @@ def generated_parts() -> dict[tuple[Path, str], str]:
     record = read_record()
     return {(ZOO_PAGE, ACCURACY): accuracy_part(record), (ZOO_PAGE, CARDS): cards_part(record),
             (DATA_PAGE, PARTS): parts_part()}
-
-
-if __name__ == "__main__":
-    write_parts(generated_parts())

@@ -1,6 +1,6 @@
 """Generated part of the course page: minutes of each notebook and section.
 
-``python -m helpers.runner.course`` writes it anew.
+``python -m docs.pages`` writes it anew.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import pandas as pd
 
 from helpers.figures.deviations import markdown_table
 from helpers.runner.notebooks import FOLDER, list_sources
-from helpers.runner.reproducing import write_part
 from helpers.runner.versions import section_minutes
 
 DOCUMENT = FOLDER / "COURSE.md"
@@ -29,7 +28,3 @@ def _row(sections: pd.DataFrame) -> tuple[str, ...]:
             f"{sections['seconds'].sum() / 60:.1f}",
             " · ".join(f"{heading} {minutes:.0f}"
                        for heading, minutes in zip(headings[1:], sections["minutes"][1:])))
-
-
-if __name__ == "__main__":
-    write_part(MINUTES, minutes_part(), DOCUMENT)

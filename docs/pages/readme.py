@@ -1,8 +1,8 @@
 """Generated parts of ``README.md``, ``docs/replicates.md`` and the strip of figures.
 
-    python -m helpers.runner.readme      write all of them anew, from the committed runs
+    python -m docs.pages      write all of them anew, from the committed runs
 
-Parts lie between two comments, as in ``REPRODUCING.md`` (`helpers.runner.reproducing`).
+Parts lie between two comments, as in ``REPRODUCING.md`` (`docs.pages.reproducing`).
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from helpers.core.errors import LabError
-from helpers.core.paths import ROOT
-from helpers.figures.deviations import markdown_table
-from helpers.figures.verdicts import CLAIM, EXPLORATORY
-from helpers.runner.figure_strip import write_strip
-from helpers.runner.replicates import (
+from docs.pages.replicates import (
     PAPERS,
     ClaimRow,
     Runs,
     claim_rows,
     count_verdicts,
-    read_runs,
 )
-from helpers.runner.reproducing import write_parts
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
+from helpers.figures.deviations import markdown_table
+from helpers.figures.verdicts import CLAIM, EXPLORATORY
 
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "replicates.md"
 EXPECTED, REPLICATES, COUNTS, ALL_CLAIMS = ("expected numbers", "what replicates", "counts",
@@ -78,7 +75,7 @@ def headline_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
         if not found:
             raise LabError(f"no claim of notebook {number} begins with {beginning!r}",
                            expected="one claim of a committed run",
-                           remedy="correct HEADLINES in helpers/runner/readme.py")
+                           remedy="correct HEADLINES in docs/pages/readme.py")
         table.append((f"[{number}](notebooks/{found[0].notebook}.ipynb)",
                       f"{found[0].statement} · *{found[0].paper_value}*",
                       *(_cell(_first_outcome(found, profile), short=True) for profile in names)))
@@ -177,8 +174,3 @@ def generated_parts(runs: Runs) -> dict[tuple[Path, str], str]:
             (README, REPLICATES): headline_part(rows, runs),
             (README, COUNTS): counts_part(rows, runs),
             (PAGE, ALL_CLAIMS): all_claims_part(rows, runs)}
-
-
-if __name__ == "__main__":
-    write_strip()
-    write_parts(generated_parts(read_runs()))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from docs.pages.parts import replace_part, write_part
+from docs.pages.reproducing import DEVIATIONS, DOCUMENT, SCALE
 from helpers.core.errors import LabError
 from helpers.runner import reproducing
-from helpers.runner.reproducing import DEVIATIONS, DOCUMENT, SCALE, replace_part, write_part
 
 
 def test_the_committed_table_of_deviations_is_fresh():
     text = DOCUMENT.read_text(encoding="utf-8")
     assert replace_part(text, DEVIATIONS, reproducing.deviations_part()) == text, (
-        "run python -m helpers.runner.reproducing")
+        "run python -m docs.pages")
 
 
 def test_a_part_is_replaced_and_nothing_else(tmp_path):
