@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -54,7 +53,7 @@ def map_runs(function: Callable[..., T], arguments: Sequence[tuple], label: str,
     with dask_cluster():
         pool = Parallel(n_jobs=n_workers, return_as="generator", pre_dispatch="n_jobs")
         return cooperative_map(
-            partial(_call_with, function), arguments, map_function=lambda call, some: progress(
+            lambda one: function(*one), arguments, map_function=lambda call, some: progress(
                 pool(delayed(call)(one) for one in some), label, len(some)))
 
 
@@ -97,7 +96,3 @@ def weights_size(run: FineTuningRun, n_units: int) -> tuple[int, int]:
     n_values = sum(tensor.numel() for tensor in model.state_dict().values())
     itemsize = 2 if spec.saved_precision == "float16" else 4
     return n_values * itemsize + 4 * n_values * len(spec.checkpoints), 4 * n_values
-
-
-def _call_with(function: Callable[..., T], arguments: tuple) -> T:
-    return function(*arguments)
