@@ -54,15 +54,12 @@ def score_by_region(axes: Axes, own: pd.DataFrame, chosen: pd.DataFrame, ridge: 
 
 def score_handles() -> list:
     """Return the legend entries of `score_by_region`."""
-    grey = {"color": "0.35", "linestyle": ""}
-    return [Line2D([], [], marker="o", markersize=3, alpha=0.6, label="own units, one participant",
-                   **grey),
-            Line2D([], [], color="k", marker="_", markersize=9, markeredgewidth=1.4, linestyle="",
-                   label="mean, 95 % interval"),
-            Line2D([], [], color=CHOSEN_COLOUR, marker="s", markersize=4, linestyle="",
-                   label="own units, penalty chosen"),
-            Line2D([], [], color=RIDGE_COLOUR, marker="v", markersize=4, linestyle="",
-                   label="ridge on whole layers"),
+    entries = (("own units, one participant", "0.35", "o", {"markersize": 3, "alpha": 0.6}),
+               ("mean, 95 % interval", "k", "_", {"markersize": 9, "markeredgewidth": 1.4}),
+               ("own units, penalty chosen", CHOSEN_COLOUR, "s", {"markersize": 4}),
+               ("ridge on whole layers", RIDGE_COLOUR, "v", {"markersize": 4}))
+    return [*(Line2D([], [], linestyle="", label=label, color=colour, marker=marker, **style)
+              for label, colour, marker, style in entries),
             Patch(facecolor=CEILING, label="noise ceilings")]
 
 
@@ -93,18 +90,16 @@ def draw_sample(axes: Axes, x: float, values: ArrayLike, colour: str, marker: st
     """Draw some participants' values as dots, and to their right their mean and 95 % interval."""
     axes.plot(np.full(len(values), x), values, marker, color=colour, markersize=3, alpha=0.6,
               markeredgewidth=0)
-    mean, low, high = mean_interval(values)
-    axes.vlines(x + 0.14, low, high, color="k", linewidth=1)
-    if len(values):
-        axes.plot(x + 0.14, np.mean(values), "_", color="k", markersize=6, markeredgewidth=1.4)
+    mean_and_interval(axes, x + 0.14, values, "k", "_", markersize=6, markeredgewidth=1.4)
 
 
-def mean_and_interval(axes: Axes, x: float, values: ArrayLike, colour: str, marker: str) -> None:
+def mean_and_interval(axes: Axes, x: float, values: ArrayLike, colour: str, marker: str, *,
+                      markersize: float = 4, **style: object) -> None:
     """Draw a mean and its 95 % interval over participants."""
     mean, low, high = mean_interval(values)
     axes.vlines(x, low, high, color=colour, linewidth=1)
     if len(values):
-        axes.plot(x, np.mean(values), marker, color=colour, markersize=4)
+        axes.plot(x, mean, marker, color=colour, markersize=markersize, **style)
 
 
 def label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series) -> None:
@@ -162,9 +157,9 @@ def pool_matrix(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: 
                   ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
     for row, roi in enumerate(rois):
         if domain_by_roi.get(roi) in domains:
-            axes.add_patch(Rectangle((list(domains).index(domain_by_roi[roi]) - 0.5, row - 0.5), 1,
-                                     1, fill=False, edgecolor="k", linewidth=2, zorder=3,
-                                     clip_on=False))
+            corner = list(domains).index(domain_by_roi[roi]) - 0.5, row - 0.5
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=2,
+                                     zorder=3, clip_on=False))
     axes.set_xticks(range(len(domains)), map(display_name, domains), rotation=40, ha="right",
                     rotation_mode="anchor")
     axes.set_yticks(range(len(rois)), rois)

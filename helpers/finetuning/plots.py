@@ -43,6 +43,15 @@ GROUP_COLOURS = {"early": "0.6", "higher": "0.15"}
 GROUP_MARKERS = {"early": "o", "higher": "s", "all": "D"}
 
 
+TILTED = {"ha": "right", "rotation_mode": "anchor"}
+"""Options of tick labels that are rotated."""
+
+
+def dodge(n: int, width: float) -> NDArray[np.float64]:
+    """Return the places of ``n`` things side by side around 0, over ``width``."""
+    return (np.arange(n) - (n - 1) / 2) * (width / n)
+
+
 def zero_lines(axes: Axes, which: str = "xy") -> None:
     """Draw dotted lines where x, y or both are 0."""
     for name, draw in (("x", axes.axvline), ("y", axes.axhline)):
@@ -69,7 +78,7 @@ def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequenc
     for place, group in enumerate(groups):
         means = select_group(scores, group).pivot_table(
             index="subject", columns="condition", values=value).reindex(columns=list(conditions))
-        x = place + (np.arange(len(conditions)) - (len(conditions) - 1) / 2) * width
+        x = place + dodge(len(conditions), 0.8)
         for _, row in means.iterrows():
             axes.plot(x, row, color="0.8", linewidth=0.5, zorder=1)
         for where, condition in zip(x, conditions):
@@ -98,10 +107,9 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     labels : dict, (condition, baseline) -> text
     """
     colours = {**GROUP_COLOURS, "all": "k"}
-    offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * (0.7 / len(groups))
     by_row = table.set_index(["condition", "baseline", "group"])
     for place, pair in enumerate(labels):
-        for group, offset in zip(groups, offsets):
+        for group, offset in zip(groups, dodge(len(groups), 0.7)):
             if (*pair, group) not in by_row.index:
                 continue
             row, y = by_row.loc[(*pair, group)], place + offset
@@ -151,16 +159,14 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
     image = axes.imshow(numbers, cmap=cmap, aspect="auto", vmin=low, vmax=high)
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            red, green, blue, _ = image.cmap(image.norm(number))
-            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+            dark = np.dot(image.cmap(image.norm(number))[:3], (0.3, 0.59, 0.11)) < 0.5
             axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center",
                       fontsize=MIN_POINTS, color="white" if dark else "black")
     for row, row_numbers in enumerate(numbers):
         if boxed and np.isfinite(row_numbers).any():
             axes.add_patch(Rectangle((np.nanargmax(row_numbers) - 0.5, row - 0.5), 1, 1,
                                      fill=False, edgecolor="white", linewidth=1.6))
-    axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=45, ha="right",
-                    rotation_mode="anchor")
+    axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=45, **TILTED)
     axes.set_yticks(range(table.shape[0]), map(str, table.index))
     axes.tick_params(length=0)
     return image
@@ -183,7 +189,7 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
     limit : float
         Colours saturate at plus and minus this.
     """
-    place, regions = surface.place[voxels["vertex"]], voxels.groupby("roi", sort=False)["vertex"]
+    place = surface.place[voxels["vertex"]]
     if surface.flat:
         flat_maps.draw_sheet(axes, surface)
         axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], cmap=DIVERGING,
@@ -195,10 +201,8 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
         vertex_values[place] = voxels["gain"]
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
                            cmap=DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
-    by_domain: dict[str, dict[str, NDArray]] = {}
-    for roi, vertex in regions:
-        by_domain.setdefault(domain_of(str(roi)), {})[str(roi)] = vertex.to_numpy()
-    for domain, own in by_domain.items():
+    for domain, part in voxels.groupby(voxels["roi"].map(domain_of), sort=False):
+        own = {roi: vertex.to_numpy() for roi, vertex in part.groupby("roi", sort=False)["vertex"]}
         flat_maps.outline_regions(axes, surface, own, names=domain not in COLOURS,
                                   colour=COLOURS.get(domain, flat_maps.OUTLINE))
 
@@ -233,8 +237,7 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
         axes.set_title(f"{subject} {hemisphere}")
     below = rows[1].subgridspec(1, 3)
     gain_colorbar(figure.add_subplot(below[1]), limit, "gain in r: contrastive − pretrained")
-    domains = [domain for domain in dict.fromkeys(map(domain_of, map(str, voxels["roi"].unique())))
-               if domain in COLOURS]
+    domains = [domain for domain in voxels["roi"].map(domain_of).unique() if domain in COLOURS]
     if domains:
         key = figure.add_subplot(below[2])
         key.axis("off")
@@ -273,9 +276,8 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
 
 def condition_handles(conditions: Sequence[str]) -> list:
     """Return legend handles of conditions."""
-    return [Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4,
-                   label=condition)
-            for condition in conditions for colour, marker in [CONDITION_STYLES[condition]]]
+    return [Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4, label=name)
+            for name in conditions for colour, marker in [CONDITION_STYLES[name]]]
 
 
 def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
@@ -296,8 +298,7 @@ def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
         colour, marker = CONDITION_STYLES[condition]
         axes.errorbar(range(len(layers)), means.mean(), means.sem() if len(means) > 1 else None,
                       color=colour, marker=marker, markersize=3, linewidth=1, elinewidth=0.7)
-    axes.set_xticks(range(len(layers)), list(layers), rotation=60, ha="right",
-                    rotation_mode="anchor")
+    axes.set_xticks(range(len(layers)), list(layers), rotation=60, **TILTED)
 
 
 def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
@@ -322,4 +323,4 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
     zero_lines(axes, "y")
     axes.set_xticks([place + offset for place in range(len(groups)) for offset in places.values()],
                     [f"{group},\n{label}" for group in groups for label in ("within", "cross")],
-                    rotation=45, ha="right", rotation_mode="anchor")
+                    rotation=45, **TILTED)

@@ -202,7 +202,7 @@ class FineTuningStudy:
         n_splits = max(len(self.cohort_data.splits(s)) for s in self.cohort_data.subjects)
         return [self.run(condition, regions, split=split, number=number,
                          interpolation=interpolation)
-                for condition in [get_condition(name) for name in conditions]
+                for condition in list(map(get_condition, conditions))
                 for regions in self._region_groups(condition)
                 for split, number in product(range(n_splits), self.seeds)]
 
@@ -381,15 +381,14 @@ class FineTuningStudy:
         """
         receivers = FineTuningStudy(other, self.network, self.untrained, self.seed).regions
         requests, names = [], []
-        for name, group in self.regions_by_name.items():
-            areas = [one for one in receivers if one.roi == TRANSFER_AREAS.get(group[0].roi)
-                     and one.hemisphere == group[0].hemisphere]
-            for condition in [get_condition(condition) for condition in conditions]:
-                for number in self.seeds:
-                    run = self.run(condition, self.pools[name] if condition.pooled else group[:1],
-                                   number=number)
-                    requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
-                    names += [name] * len(areas)
+        for (name, group), condition, number in product(
+                self.regions_by_name.items(), map(get_condition, conditions), self.seeds):
+            run = self.run(condition, self.pools[name] if condition.pooled else group[:1],
+                           number=number)
+            areas = [area for area in receivers if area.hemisphere == group[0].hemisphere
+                     and area.roi == TRANSFER_AREAS.get(group[0].roi)]
+            requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
+            names += [name] * len(areas)
         frames = [voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
                   for (run, held_out), name, result in zip(requests, names, self.map_runs(
                       evaluate, requests, "evaluating on a second cohort"))]

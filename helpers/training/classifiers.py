@@ -103,11 +103,10 @@ def open_classifier(laboratory: Laboratory, name: str) -> Classifier:
         If there is no readout, and the profile does not say how to train one.
     """
     network = laboratory.network(name)
-    listed = network.entry.readout
-    own = builtin_classifier(network)
     if network.entry.classifies_imagenet:
-        return own
-    layer = listed.layer if listed else list(own.layers)[-1]
+        return builtin_classifier(network)
+    listed = network.entry.readout
+    layer = listed.layer if listed else list(layers_before_last_weights(network))[-1]
     path = readout_file(network.entry, laboratory.data)
     weight = (read_readout_weight(path, count_layer_units(network, layer)) if path
               else _train_missing_readout(laboratory, network, layer))
@@ -160,14 +159,13 @@ def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int 
     device = next(network.model.parameters()).device
     names = list(network.layers)
     layers = {name: f"trunk.{network.layers[name]}" for name in names[:names.index(layer) + 1]}
-    network_preprocessing = network.preprocessing
+    weight = weight.float()
+    model = NetworkWithReadout(network.model, network.layers[layer], weight.to(device)).eval()
     return Classifier(
-        network.name, network, NetworkWithReadout(network.model, network.layers[layer],
-                                                  weight.float().to(device)).eval(),
-        layers, replace(network_preprocessing, resize=resize or network_preprocessing.resize),
-        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight.float()}),
-            layer=layer),
-        weight.float())
+        network.name, network, model, layers,
+        replace(network.preprocessing, resize=resize or network.preprocessing.resize),
+        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight}), layer=layer),
+        weight)
 
 
 def count_layer_units(network: Network, layer: str) -> int:
