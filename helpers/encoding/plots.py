@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from helpers.core.intervals import mean_interval
 from helpers.figures.style import COLOURS, MARKERS, SEQUENTIAL, TRAINING, display_name, panel_letter
@@ -48,7 +48,6 @@ def score_by_region(axes: Axes, own: pd.DataFrame, chosen: pd.DataFrame, ridge: 
             mean_and_interval(axes, position + offset,
                               scores.loc[scores["roi"] == roi, "score"].dropna(), colour, marker)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
-    axes.set_xlim(-0.5, len(rois) - 0.5)
     label_rois(axes, rois, own.dropna(subset="score").groupby("roi")["subject"].nunique())
 
 
@@ -75,6 +74,11 @@ def label_scores(left: Axes, right: Axes, metric: str, letters: str) -> None:
                     borderpad=0)
     for axes, letter, x in ((left, letters[0], -0.05), (right, letters[1], -0.3)):
         panel_letter(axes, letter, x=x)
+
+
+def dodge(n: int, width: float) -> NDArray[np.float64]:
+    """Return the places of ``n`` things side by side around 0, over ``width``."""
+    return (np.arange(n) - (n - 1) / 2) * (width / n)
 
 
 def draw_ceilings(axes: Axes, ceilings: pd.DataFrame, rois: Sequence[str]) -> None:
@@ -104,6 +108,7 @@ def mean_and_interval(axes: Axes, x: float, values: ArrayLike, colour: str, mark
 
 def label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series) -> None:
     """Write under each region the number of participants behind its mean."""
+    axes.set_xlim(-0.5, len(rois) - 0.5)
     axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n_subjects.get(roi, 0)}" for roi in rois])
     axes.tick_params(axis="x", length=0)
 
@@ -199,7 +204,6 @@ def pool_advantage_pairs(axes: Axes, advantage: Mapping[str, pd.DataFrame], rois
                       MARKERS.get(domain, "o"), color=COLOURS[domain], markersize=5,
                       markerfacecolor=COLOURS[domain] if filled else "white", zorder=3)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_xlim(-0.5, len(rois) - 0.5)
     label_rois(axes, rois, wide[0].notna().sum())
     bottom, top = axes.get_ylim()
     axes.set_ylim(top=top + 0.15 * (top - bottom))

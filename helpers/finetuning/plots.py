@@ -12,31 +12,23 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from helpers.brains.rois import domain_of
 from helpers.brains.surfaces import Surface
-from helpers.figures import flat_maps
-from helpers.figures.style import (
-    COLOURS,
-    DIVERGING,
-    MIN_POINTS,
-    REGION_GROUPS,
-    SEQUENTIAL,
-    TRAINING,
-    display_name,
-    say_absent,
-)
+from helpers.encoding.plots import dodge
+from helpers.figures import flat_maps, style
 from helpers.finetuning.statistics import select_group
 
 CONDITION_STYLES = {
-    "untrained": (TRAINING["untrained"], "."), "pretrained": (TRAINING["pretrained"], "*"),
-    "shuffled": (TRAINING["shuffled"], "x"), "regression": (TRAINING["regression"], "v"),
-    "regression, same head": (TRAINING["regression, variant"], "D"),
-    "contrastive": (TRAINING["contrastive"], "o"),
-    "contrastive, fixed z": (TRAINING["contrastive, variant"], "s"),
-    "pooled, avg": (TRAINING["contrastive, variant"], "P"),
-    "pooled, const": (TRAINING["contrastive, variant"], "X")}
+    "untrained": (style.TRAINING["untrained"], "."),
+    "pretrained": (style.TRAINING["pretrained"], "*"),
+    "shuffled": (style.TRAINING["shuffled"], "x"),
+    "regression": (style.TRAINING["regression"], "v"),
+    "regression, same head": (style.TRAINING["regression, variant"], "D"),
+    "contrastive": (style.TRAINING["contrastive"], "o"),
+    "contrastive, fixed z": (style.TRAINING["contrastive, variant"], "s"),
+    "pooled, avg": (style.TRAINING["contrastive, variant"], "P"),
+    "pooled, const": (style.TRAINING["contrastive, variant"], "X")}
 """Condition -> colour and marker, the same in every figure."""
 GROUP_COLOURS = {"early": "0.6", "higher": "0.15"}
 """Early and higher regions: light and dark grey, open and filled where they are markers."""
@@ -46,10 +38,6 @@ GROUP_MARKERS = {"early": "o", "higher": "s", "all": "D"}
 TILTED = {"ha": "right", "rotation_mode": "anchor"}
 """Options of tick labels that are rotated."""
 
-
-def dodge(n: int, width: float) -> NDArray[np.float64]:
-    """Return the places of ``n`` things side by side around 0, over ``width``."""
-    return (np.arange(n) - (n - 1) / 2) * (width / n)
 
 
 def zero_lines(axes: Axes, which: str = "xy") -> None:
@@ -127,7 +115,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
                 columnspacing=1)
 
 
-def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
+def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = style.SEQUENTIAL,
                  centre: float | None = None, digits: int = 2, boxed: bool = False,
                  limits: tuple[float, float] | None = None) -> AxesImage:
     """Print a table of numbers as a heat map.
@@ -161,7 +149,7 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
         if np.isfinite(number):
             dark = np.dot(image.cmap(image.norm(number))[:3], (0.3, 0.59, 0.11)) < 0.5
             axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center",
-                      fontsize=MIN_POINTS, color="white" if dark else "black")
+                      fontsize=style.MIN_POINTS, color="white" if dark else "black")
     for row, row_numbers in enumerate(numbers):
         if boxed and np.isfinite(row_numbers).any():
             axes.add_patch(Rectangle((np.nanargmax(row_numbers) - 0.5, row - 0.5), 1, 1,
@@ -192,19 +180,19 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
     place = surface.place[voxels["vertex"]]
     if surface.flat:
         flat_maps.draw_sheet(axes, surface)
-        axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], cmap=DIVERGING,
-                     vmin=-limit, vmax=limit, s=9, linewidths=0)
+        axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], s=9, linewidths=0,
+                     cmap=style.DIVERGING, vmin=-limit, vmax=limit)
     else:
         # Imported here: it takes seconds, and only maps of folded cortex use it.
         from nilearn.plotting import plot_surf_stat_map
         vertex_values = np.full(len(surface.points), np.nan)
         vertex_values[place] = voxels["gain"]
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
-                           cmap=DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
+                           cmap=style.DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
     for domain, part in voxels.groupby(voxels["roi"].map(domain_of), sort=False):
         own = {roi: vertex.to_numpy() for roi, vertex in part.groupby("roi", sort=False)["vertex"]}
-        flat_maps.outline_regions(axes, surface, own, names=domain not in COLOURS,
-                                  colour=COLOURS.get(domain, flat_maps.OUTLINE))
+        flat_maps.outline_regions(axes, surface, own, names=domain not in style.COLOURS,
+                                  colour=style.COLOURS.get(domain, flat_maps.OUTLINE))
 
 
 def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, str], Surface],
@@ -225,7 +213,7 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
     drawn = list(surfaces)[:8]
     rows = place.subgridspec(2, 1, height_ratios=[1, 0.05], hspace=0.06)
     if not drawn:
-        say_absent(figure.add_subplot(rows[0]), "no cortical surfaces here: no map")
+        style.say_absent(figure.add_subplot(rows[0]), "no cortical surfaces here: no map")
         return
     limit = float(np.nanpercentile(voxels["gain"].abs(), 98))
     maps = rows[0].subgridspec(1, len(drawn), wspace=0.02)
@@ -237,18 +225,18 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
         axes.set_title(f"{subject} {hemisphere}")
     below = rows[1].subgridspec(1, 3)
     gain_colorbar(figure.add_subplot(below[1]), limit, "gain in r: contrastive − pretrained")
-    domains = [domain for domain in voxels["roi"].map(domain_of).unique() if domain in COLOURS]
-    if domains:
+    handles = [Line2D([], [], color=style.COLOURS[domain], label=style.display_name(domain))
+               for domain in voxels["roi"].map(domain_of).unique() if domain in style.COLOURS]
+    if handles:
         key = figure.add_subplot(below[2])
         key.axis("off")
-        key.legend(handles=[Line2D([], [], color=COLOURS[domain], label=display_name(domain))
-                            for domain in domains], loc="upper right", ncols=4,
-                   title="regions that prefer", handlelength=1)
+        key.legend(handles=handles, loc="upper right", ncols=4, title="regions that prefer",
+                   handlelength=1)
 
 
 def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
     """Draw the colour bar of `gain_map`."""
-    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=DIVERGING, aspect="auto",
+    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=style.DIVERGING, aspect="auto",
                 extent=(-limit, limit, 0, 1))
     axes.set_yticks([])
     axes.set_xlabel(label)
@@ -256,9 +244,9 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
 
 def group_handles(groups: Sequence[str]) -> list[Line2D]:
     """Return legend handles of groups of regions: open and filled markers."""
-    return [Line2D([], [], color=REGION_GROUPS["higher"], marker="o", linestyle="none",
-                   markersize=4, markerfacecolor=REGION_GROUPS[group], label=f"{group} regions")
-            for group in groups]
+    return [Line2D([], [], color=style.REGION_GROUPS["higher"], marker="o", linestyle="none",
+                   markersize=4, markerfacecolor=style.REGION_GROUPS[group],
+                   label=f"{group} regions") for group in groups]
 
 
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
@@ -268,8 +256,8 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
     margin = 0.05 * (high - low) or 0.05
     ends = [low - margin, high + margin]
     axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
-    axes.scatter(x, y, c=[REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
-                 edgecolors=REGION_GROUPS["higher"])
+    axes.scatter(x, y, c=[style.REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
+                 edgecolors=style.REGION_GROUPS["higher"])
     axes.legend(handles=group_handles(dict.fromkeys(groups)), loc="upper center",
                 bbox_to_anchor=(0.5, -0.2), ncols=2, handletextpad=0.1)
 
