@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -101,9 +102,7 @@ def join_features(groups: Mapping[str, NDArray[np.int64]], group_features: Mappi
                   subject: str, conditions: NDArray[np.int64]) -> Features:
     """Assemble the features of one participant's conditions from those of the groups."""
     names = [name for name in ("shared", subject) if name in groups]
-    available = np.concatenate([groups[name] for name in names])
-    order = np.argsort(available, kind="stable")
-    rows = order[np.searchsorted(available[order], conditions)]
+    rows = pd.Index(np.concatenate([groups[name] for name in names])).get_indexer(conditions)
     return {layer: np.concatenate([group_features[name][layer] for name in names])[rows]
             for layer in group_features[names[0]]}
 

@@ -23,13 +23,12 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Fold
 from helpers.core.cluster import dask_cluster
 from helpers.core.machine import count_workers
+from helpers.encoding.cohort_responses import MIN_SIZE
 from helpers.encoding.regression import METHODS, Method
 from helpers.rsa.dissimilarity import compare_rdms, pearson, pearson_r, rdm, rsa_r, univariate_r
 
 MAX_WEIGHTS = 2**25
 """Units times vertices of one fit: 0.3 GB of weights."""
-MIN_SIZE = 2
-"""Vertices and units that a fit needs, as published."""
 FitSpec = tuple[str, str, str, tuple[float, ...]]
 """ROI, pool, method, penalties."""
 Pairs = Sequence[tuple[NDArray, NDArray]]

@@ -1050,7 +1050,8 @@ def test_weights_are_saved_as_the_profile_says_and_their_size_is_known(private, 
     saved = evaluate.finetune(run)
     weights = {name: one for name, one in saved.items() if name.startswith("model/")}
     n_values = sum(one.size for one in weights.values())
-    assert map_runs.weights_size(run, n_units) == (n_values * (itemsize + 4), 4 * n_values)
+    assert map_runs.count_values(run, n_units) == n_values
+    assert map_runs.saved_value_size(study.cohort_data.spec) == itemsize + 4
     assert weights["model/head.0.weight"].dtype == precision
     exact = evaluate.finetune(study_of(**few).runs(["contrastive"])[0])
     model = evaluate.load_model(run)
@@ -1066,8 +1067,8 @@ def test_a_disk_that_is_too_small_is_reported_before_any_fine_tuning(private, mo
     few = {"rois": ("PPA",), "epochs": 1}
     conditions = ["contrastive", "pooled, const"]
     study = study_of(**few)
-    sizes = [map_runs.weights_size(run, 6) for run in study.runs(conditions)]
-    needed = sum(size for size, _ in sizes) + 3 * max(size for _, size in sizes)
+    sizes = [4 * map_runs.count_values(run, 6) for run in study.runs(conditions)]
+    needed = sum(sizes) + 3 * max(sizes)
 
     def set_free(n_bytes):
         monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=n_bytes))
@@ -1081,7 +1082,7 @@ def test_a_disk_that_is_too_small_is_reported_before_any_fine_tuning(private, mo
     set_free(needed)
     monkeypatch.setattr(map_runs, "WORTH_TELLING", 0)
     study.voxel_scores(conditions)
-    assert f"3 networks to fine-tune: {format_size(sum(size for size, _ in sizes))} of weights" in (
+    assert f"3 networks to fine-tune: {format_size(sum(sizes))} of weights" in (
         capsys.readouterr().out)
     set_free(0)  # what is there needs no space
     monkeypatch.setattr(evaluate, "train_model", no_training)
