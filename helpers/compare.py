@@ -184,7 +184,7 @@ def _encoding_rows(layer: str, activations: Tensor, measured: Measured,
     scores = compute_fold_scores(linear_kernel(activations.numpy()), measured.means[:, inside],
                                  folds)
     r = np.full(measured.means.shape[1], np.nan)
-    r[inside] = score_nested({layer: scores}).r
+    r[inside] = score_nested({layer: scores})[0]
     ceiling = np.sqrt(ncsnr_noise_ceiling(measured.ncsnr, measured.n_repeats))
     for roi, mask in measured.members.items():
         known = mask & (ceiling > 0)

@@ -154,11 +154,11 @@ def _score_regions(kernels: Mapping[str, cv.Kernel], evaluation_set: EvaluationS
         for name, first, last in zip(responses, edges, edges[1:]):
             by_layer = {layer: scores[number][..., first:last]
                         for layer, scores in fold_scores.items()}
-            published = cv.score_p2(by_layer)
-            reported = cv.score_nested(by_layer) if nested else published
+            p2, p2_layer = cv.score_p2(by_layer)
+            r, layer = cv.score_nested(by_layer) if nested else (p2, p2_layer)
             curve = [cv.average_folds(scores).max(0).mean() for scores in by_layer.values()]
-            results |= {f"{prefix}r/{name}": reported.r, f"{prefix}p2/{name}": published.r,
-                        f"{prefix}layer/{name}": np.array(reported.layer),
+            results |= {f"{prefix}r/{name}": r, f"{prefix}p2/{name}": p2,
+                        f"{prefix}layer/{name}": np.array(layer),
                         f"{prefix}curve/{name}": np.array(curve)}
     return results
 

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from helpers.finetuning.information_bound import information_bound
+from helpers.finetuning.information_bound import InformationBound, information_bound
 from helpers.finetuning.models import ContrastiveModel
 from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs
 from helpers.networks.activations import exact_inference
 
 BATCH_SIZE = 128
 """Images in one forward pass."""
-BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n",
-                 "embedding_dim", "shared_batchnorm")
+BOUND_COLUMNS = (*(one.name for one in fields(InformationBound)), "embedding_dim",
+                 "shared_batchnorm")
 """Values of `held_out_bound`: the fields of `InformationBound`, the embedding dimension z, and the
 calibrated bound with shared statistics."""
 

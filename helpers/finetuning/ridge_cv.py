@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from types import ModuleType
 
@@ -290,23 +289,7 @@ def _eigh_centred(K: Kernel) -> tuple[Kernel, Kernel]:
     return values.clip(0), vectors
 
 
-@dataclass(frozen=True)
-class ProtocolResult:
-    """Encoding accuracy of one region by one protocol.
-
-    Attributes
-    ----------
-    r : array, float64, shape (n_voxels,)
-        Correlation of predicted and measured responses.
-    layer : str
-        The selected layer; the most frequent one where folds differ.
-    """
-
-    r: NDArray[np.float64]
-    layer: str
-
-
-def score_nested(by_layer: Mapping[str, NDArray[np.float64]]) -> ProtocolResult:
+def score_nested(by_layer: Mapping[str, NDArray[np.float64]]) -> tuple[NDArray[np.float64], str]:
     """Score by nested cross-validation: penalty per voxel, layer per region, anew for every fold.
 
     The criterion of selection is that of `score_p2`, on folds other than the reported one.
@@ -315,6 +298,13 @@ def score_nested(by_layer: Mapping[str, NDArray[np.float64]]) -> ProtocolResult:
     ----------
     by_layer : dict, layer -> array
         Of `compute_fold_scores`.
+
+    Returns
+    -------
+    r : array, float64, shape (n_voxels,)
+        Correlation of predicted and measured responses.
+    layer : str
+        The selected layer; the most frequent one where folds differ.
     """
     selected, r = [], []
     n_folds = len(next(iter(by_layer.values())))
@@ -325,18 +315,19 @@ def score_nested(by_layer: Mapping[str, NDArray[np.float64]]) -> ProtocolResult:
         alpha = inner[layer].argmax(0)
         r.append(np.take_along_axis(by_layer[layer][fold, fold], alpha[None], axis=0)[0])
         selected.append(layer)
-    return ProtocolResult(np.mean(r, axis=0), Counter(selected).most_common(1)[0][0])
+    return np.mean(r, axis=0), Counter(selected).most_common(1)[0][0]
 
 
-def score_p2(by_layer: Mapping[str, NDArray[np.float64]]) -> ProtocolResult:
+def score_p2(by_layer: Mapping[str, NDArray[np.float64]]) -> tuple[NDArray[np.float64], str]:
     """Select and report on the same folds, as the authors' later code (P2): optimistic.
 
     Mean r over folds for each layer, penalty and voxel; the best penalty of each voxel; then the
-    layer with the best mean over voxels (authors' encoding scripts).
+    layer with the best mean over voxels (authors' encoding scripts). Arguments and results are
+    those of `score_nested`.
     """
     best = {layer: average_folds(scores).max(0) for layer, scores in by_layer.items()}
     layer = max(best, key=lambda name: best[name].mean())
-    return ProtocolResult(best[layer], layer)
+    return best[layer], layer
 
 
 def select_layer_and_alpha(kernels: Mapping[str, Kernel], y: NDArray, folds: Sequence[NDArray], *,

@@ -243,9 +243,9 @@ def nested_in_loops(seed: int, alphas=ALPHAS):
 @pytest.mark.parametrize("seed", [1, 26, 27])
 def test_nested_is_choice_inside_and_report_outside(seed):
     expected, names, penalties = nested_in_loops(seed)
-    found = cv.score_nested(evaluate(*three_layers(seed)))
-    np.testing.assert_allclose(found.r, expected, atol=1e-7)
-    assert found.layer == Counter(names).most_common(1)[0][0]
+    r, layer = cv.score_nested(evaluate(*three_layers(seed)))
+    np.testing.assert_allclose(r, expected, atol=1e-7)
+    assert layer == Counter(names).most_common(1)[0][0]
     assert len(set(names)) == {1: 1, 26: 3, 27: 2}[seed]
     assert len({tuple(each) for each in penalties}) > 1 < len(set(sum(penalties, [])))
 
@@ -274,7 +274,7 @@ def test_a_fold_has_no_say_in_what_is_chosen_for_it(fold):
             for x in layers.values():
                 x[FOLDS[fold]] = 50 * rng.normal(size=x[FOLDS[fold]].shape)
         found = evaluate(layers, y)
-        choices.append((4 * cv.score_nested(outside_replaced(found, fold)).r).round(6))
+        choices.append((4 * cv.score_nested(outside_replaced(found, fold))[0]).round(6))
     np.testing.assert_array_equal(*choices)
     _, names, penalties = nested_in_loops(26)
     place = list(layers).index(names[fold])
@@ -289,9 +289,9 @@ def test_p2_chooses_and_reports_on_the_same_folds():
                        axis=0)
         best[name] = mean.max(0)
     layer = max(best, key=lambda name: best[name].mean())
-    found = cv.score_p2(evaluate(layers, y))
-    assert found.layer == layer
-    np.testing.assert_allclose(found.r, best[layer], atol=1e-8)
+    r, selected = cv.score_p2(evaluate(layers, y))
+    assert selected == layer
+    np.testing.assert_allclose(r, best[layer], atol=1e-8)
 
 
 def test_on_noise_p2_is_optimistic_and_nested_is_not():
@@ -300,8 +300,8 @@ def test_on_noise_p2_is_optimistic_and_nested_is_not():
         rng = np.random.default_rng(seed)
         y = rng.normal(size=(60, 30))
         found = evaluate({name: rng.normal(size=(60, 20)) for name in "abc"}, y, cv.ALPHAS)
-        honest.append(cv.score_nested(found).r.mean())
-        published.append(cv.score_p2(found).r.mean())
+        honest.append(cv.score_nested(found)[0].mean())
+        published.append(cv.score_p2(found)[0].mean())
         assert published[-1] > honest[-1]
     error = np.std(honest) / np.sqrt(12)
     assert abs(np.mean(honest)) < 3 * error + 0.02
