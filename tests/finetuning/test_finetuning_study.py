@@ -380,7 +380,7 @@ def test_scores_of_a_pretrained_and_a_finetuned_network_are_those_worked_out_by_
         rows = table[table["condition"] == condition]
         np.testing.assert_allclose(r_of(rows), expected[0], atol=2e-3)
         np.testing.assert_allclose(rows.sort_values("voxel")["p2"],
-                                   scores_by(cv.score_p2, layers, y, folds).r, atol=2e-3)
+                                   scores_by(cv.score_p2, layers, y, folds)[0], atol=2e-3)
         assert set(rows["layer"]) == {expected[1]}
     ends = [r_of(table, condition=condition) for condition in models]
     assert all(np.abs(ends[i] - ends[k]).max() > 0.01 for i in range(4) for k in range(i))
@@ -476,7 +476,7 @@ def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared)
         y = study.cohort_data.responses(Region("C", "PPA"), split.test, split.train)
         expected.append(scores_by(cv.score_nested,
                                   features(model.feature_extractor.backbone, cohort, split.test),
-                                  y, cv.make_folds(len(split.test), seed=0)).r)
+                                  y, cv.make_folds(len(split.test), seed=0))[0])
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(r_of(table), np.mean(expected, axis=0), atol=2e-3)
 
@@ -540,8 +540,7 @@ def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_p
     region = held_out.regions[0]
     y, rows = held_out.responses[region.label], held_out.row_sets["unseen/"]
     np.testing.assert_array_equal(held_out.stimulus_ids[rows], held_out.unseen_ids)
-    kernels = evaluate.layer_kernels(evaluate.get_backbone(evaluate.load_model(run)),
-                                     run.network.layers, SPEC.layers, run.normalise, held_out)
+    kernels = evaluate.layer_kernels(run, evaluate.get_backbone(evaluate.load_model(run)), held_out)
     if protocol == "P1":
         layer, alpha = held_out.preselected[region.label]
         train = np.searchsorted(held_out.stimulus_ids, held_out.train_ids[0])
@@ -550,7 +549,7 @@ def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_p
         mask = np.isin(np.arange(len(y)), rows)
         score = {"nested": cv.score_nested, "P2": cv.score_p2}[protocol]
         expected = score({name: cv.compute_fold_scores_of(K, y, held_out.folds, [mask])[0]
-                          for name, K in kernels.items()}).r
+                          for name, K in kernels.items()})[0]
     found = r_of(table, condition="pooled, avg", subject=region.subject)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
@@ -669,7 +668,7 @@ def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(sha
                                   learning_rate=learning_rate).feature_extractor.backbone
             found[region, learning_rate] = scores_by(cv.score_p2, features(model, cohort, choose),
                                                      y, cv.make_folds(
-                len(choose), seed=0)).r.mean()
+                len(choose), seed=0))[0].mean()
     ours = [table.loc[("regression", learning_rate), "r"] for learning_rate in (1e-5, 3e-2)]
     assert any(np.allclose(ours, [found[region, learning_rate] for learning_rate in (1e-5, 3e-2)],
                            atol=2e-3)
