@@ -193,9 +193,15 @@ def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: T
     image_idx = image_idx[np.argsort(cohort.condition_of[image_idx], kind="stable")]
     chunks = [image_idx[i:i + batch_size] for i in range(0, len(image_idx), batch_size)]
     features = extract(cohort.stimuli.batches(progress(chunks, label), transform))
-    _, starts, counts = np.unique(cohort.condition_of[image_idx], return_index=True,
-                                  return_counts=True)
-    if len(starts) == len(image_idx):
-        return features
-    return {name: (np.add.reduceat(values, starts, axis=0) / counts[:, None]).astype(np.float32)
+    _, response_idx = np.unique(cohort.condition_of[image_idx], return_inverse=True)
+    return {name: average_by_condition(values, response_idx).astype(np.float32, copy=False)
             for name, values in features.items()}
+
+
+def average_by_condition(values: NDArray, response_idx: NDArray[np.int64]) -> NDArray:
+    """Average the rows of each condition, (n_conditions, n_units), in their order."""
+    if np.array_equal(response_idx, np.arange(len(response_idx))):
+        return values
+    order = np.argsort(response_idx, kind="stable")
+    _, first, counts = np.unique(response_idx[order], return_index=True, return_counts=True)
+    return np.add.reduceat(values[order], first, axis=0) / counts[:, None]

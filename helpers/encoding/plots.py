@@ -51,14 +51,18 @@ def score_by_region(axes: Axes, own: pd.DataFrame, chosen: pd.DataFrame, ridge: 
     label_rois(axes, rois, own.dropna(subset="score").groupby("roi")["subject"].nunique())
 
 
+def marker_handle(label: str, colour: str, marker: str, **style: object) -> Line2D:
+    """Return the entry of a legend that is a marker without a line."""
+    return Line2D([], [], label=label, color=colour, marker=marker,
+                  **{"linestyle": "", "markersize": 4, **style})
+
+
 def score_handles() -> list:
     """Return the legend entries of `score_by_region`."""
-    entries = (("own units, one participant", "0.35", "o", {"markersize": 3, "alpha": 0.6}),
-               ("mean, 95 % interval", "k", "_", {"markersize": 9, "markeredgewidth": 1.4}),
-               ("own units, penalty chosen", CHOSEN_COLOUR, "s", {"markersize": 4}),
-               ("ridge on whole layers", RIDGE_COLOUR, "v", {"markersize": 4}))
-    return [*(Line2D([], [], linestyle="", label=label, color=colour, marker=marker, **style)
-              for label, colour, marker, style in entries),
+    return [marker_handle("own units, one participant", "0.35", "o", markersize=3, alpha=0.6),
+            marker_handle("mean, 95 % interval", "k", "_", markersize=9, markeredgewidth=1.4),
+            marker_handle("own units, penalty chosen", CHOSEN_COLOUR, "s"),
+            marker_handle("ridge on whole layers", RIDGE_COLOUR, "v"),
             Patch(facecolor=CEILING, label="noise ceilings")]
 
 
@@ -207,7 +211,6 @@ def pool_advantage_pairs(axes: Axes, advantage: Mapping[str, pd.DataFrame], rois
     label_rois(axes, rois, wide[0].notna().sum())
     bottom, top = axes.get_ylim()
     axes.set_ylim(top=top + 0.15 * (top - bottom))
-    axes.legend(handles=[Line2D([], [], color="0.3", marker="o", markersize=4, linestyle="",
-                                label=method, markerfacecolor=face)
+    axes.legend(handles=[marker_handle(method, "0.3", "o", markerfacecolor=face)
                          for method, face in zip(advantage, ("0.3", "white"))],
                 loc="upper center", ncols=2, borderaxespad=0)

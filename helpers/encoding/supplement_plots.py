@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from helpers.encoding.cohort_features import WHOLE_LAYER
-from helpers.encoding.plots import dodge, draw_ceilings, label_rois
+from helpers.encoding.plots import dodge, draw_ceilings, label_rois, marker_handle
 from helpers.figures import style
 
 PREDICTOR_STYLES = {
@@ -64,12 +64,9 @@ def predictor_scores(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, r
 
 def predictor_handles(predictors: Sequence[str]) -> list[Line2D]:
     """Return the entries of a legend of predictors, and of the stars."""
-    entries = [Line2D([], [], color=PREDICTOR_STYLES[name][0], marker=PREDICTOR_STYLES[name][1],
-                      linestyle="", markersize=4, label=name) for name in predictors]
-    return entries + [Line2D([], [], color="0.2", marker="*", linestyle="", markersize=5,
-                             markerfacecolor=face, label=label)
-                      for label, face in (("contrastive better, p < .05", "0.2"),
-                                          ("worse", "none"))]
+    return [*(marker_handle(name, *PREDICTOR_STYLES[name]) for name in predictors),
+            *(marker_handle(label, "0.2", "*", markersize=5, markerfacecolor=face)
+              for label, face in (("contrastive better, p < .05", "0.2"), ("worse", "none")))]
 
 
 def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
@@ -208,11 +205,11 @@ def noise_ceiling_scatter(axes: Axes, ceilings: pd.DataFrame) -> None:
     ceilings : DataFrame
         Columns ``statistic, value, split_half``; one row a participant and region.
     """
-    names = {"univariate": "mean response", "rsa": "geometry (RDM)"}
+    styles = {"univariate": ("mean response", "k"), "rsa": ("geometry (RDM)", "0.55")}
     for (statistic, part), marker in zip(ceilings.groupby("statistic", sort=False), "o^"):
+        name, colour = styles[statistic]
         axes.plot(part["split_half"], part["value"], marker, markersize=3, alpha=0.6,
-                  color={"univariate": "k", "rsa": "0.55"}.get(statistic, "k"),
-                  label=f"{names.get(statistic, statistic)}, n = {len(part)}")
+                  color=colour, label=f"{name}, n = {len(part)}")
     axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", linewidth=0.7)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.3), xlabel="split-half reliability (r)",
              ylabel="model's noise ceiling (r)")

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from helpers.brains.rois import domain_of
 from helpers.brains.surfaces import Surface
-from helpers.encoding.plots import dodge
+from helpers.encoding.plots import dodge, marker_handle
 from helpers.figures import flat_maps, style
 from helpers.finetuning.statistics import select_group
 
@@ -244,9 +244,8 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
 
 def group_handles(groups: Sequence[str]) -> list[Line2D]:
     """Return legend handles of groups of regions: open and filled markers."""
-    return [Line2D([], [], color=style.REGION_GROUPS["higher"], marker="o", linestyle="none",
-                   markersize=4, markerfacecolor=style.REGION_GROUPS[group],
-                   label=f"{group} regions") for group in groups]
+    return [marker_handle(f"{group} regions", style.REGION_GROUPS["higher"], "o",
+                          markerfacecolor=style.REGION_GROUPS[group]) for group in groups]
 
 
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
@@ -264,8 +263,7 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
 
 def condition_handles(conditions: Sequence[str]) -> list:
     """Return legend handles of conditions."""
-    return [Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4, label=name)
-            for name in conditions for colour, marker in [CONDITION_STYLES[name]]]
+    return [marker_handle(name, *CONDITION_STYLES[name]) for name in conditions]
 
 
 def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
