@@ -246,11 +246,11 @@ class CohortData:
             If the participant lacks the region, or it has too few voxels.
         """
         part, valid = self._voxels_and_validity(region)
-        least = min(self.spec.min_voxels, self.spec.min_voxels_in_pool)
-        if valid.sum() < least:
+        min_voxels = min(self.spec.min_voxels, self.spec.min_voxels_in_pool)
+        if valid.sum() < min_voxels:
             raise LabError(f"{region.name} of {region.subject} has {valid.sum()} voxels "
                            f"that vary, of {len(part.vertex)}",
-                           expected=f"{least} or more",
+                           expected=f"{min_voxels} or more",
                            remedy="leave the region out, or lower `min_voxels` in [finetuning]")
         return part.select(valid, "constant or not finite")
 

@@ -2,7 +2,9 @@
 
 ``for run in study.runs(conditions): evaluate(run, held_out)`` for every ``held_out`` of
 ``study.held_out(run)``, in several processes and once: the rest of this module arranges the results
-in tables.
+in tables. One run can be followed through five modules: this one, `runs` (what it is made from),
+`evaluate` (fine-tuned and evaluated, each once), `training_loop`, and `ridge_cv` (encoding
+accuracy).
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
         int64 (n_images,), classes, read by the objective "supervised"; int64 (n_images,
         n_captions, context), tokens of captions, or float32 (n_images, n_captions, width), where
         they lie: of these "clip" and "targets" draw one each time they show an image.
-    recipe : Recipe
+    recipe : TrainingRecipe
     seed : int
         Of the order of the images, the views and the classifier. The same seed on the same
         machine gives the same weights.
