@@ -178,7 +178,7 @@ def _region_rows(layer: str, activations: Tensor, measured: Measured, folds: Seq
     inside = np.flatnonzero(np.any(list(measured.members.values()), axis=0))
     scores = compute_fold_scores(linear_kernel(units), measured.means[:, inside], folds)
     r = np.full(measured.means.shape[1], np.nan)
-    r[inside] = score_nested({layer: scores}).r
+    r[inside] = score_nested({layer: scores})[0]
     model_rdm = rdm(units)
     for roi, mask in measured.members.items():
         known = mask & (ceiling > 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -101,9 +102,7 @@ def join_features(groups: Mapping[str, NDArray[np.int64]], group_features: Mappi
                   subject: str, conditions: NDArray[np.int64]) -> Features:
     """Assemble the features of one participant's conditions from those of the groups."""
     names = [name for name in ("shared", subject) if name in groups]
-    available = np.concatenate([groups[name] for name in names])
-    order = np.argsort(available, kind="stable")
-    rows = order[np.searchsorted(available[order], conditions)]
+    rows = pd.Index(np.concatenate([groups[name] for name in names])).get_indexer(conditions)
     return {layer: np.concatenate([group_features[name][layer] for name in names])[rows]
             for layer in group_features[names[0]]}
 
@@ -194,9 +193,15 @@ def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: T
     image_idx = image_idx[np.argsort(cohort.condition_of[image_idx], kind="stable")]
     chunks = [image_idx[i:i + batch_size] for i in range(0, len(image_idx), batch_size)]
     features = extract(cohort.stimuli.batches(progress(chunks, label), transform))
-    _, starts, counts = np.unique(cohort.condition_of[image_idx], return_index=True,
-                                  return_counts=True)
-    if len(starts) == len(image_idx):
-        return features
-    return {name: (np.add.reduceat(values, starts, axis=0) / counts[:, None]).astype(np.float32)
+    _, response_idx = np.unique(cohort.condition_of[image_idx], return_inverse=True)
+    return {name: average_by_condition(values, response_idx).astype(np.float32, copy=False)
             for name, values in features.items()}
+
+
+def average_by_condition(values: NDArray, response_idx: NDArray[np.int64]) -> NDArray:
+    """Average the rows of each condition, (n_conditions, n_units), in their order."""
+    if np.array_equal(response_idx, np.arange(len(response_idx))):
+        return values
+    order = np.argsort(response_idx, kind="stable")
+    _, first, counts = np.unique(response_idx[order], return_index=True, return_counts=True)
+    return np.add.reduceat(values[order], first, axis=0) / counts[:, None]

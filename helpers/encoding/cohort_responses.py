@@ -14,15 +14,10 @@ from helpers.core.cache import cached, cached_table
 from helpers.core.console import progress
 from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError, one_of
-from helpers.rsa.noise_ceilings import (
-    estimate_noise_ceiling,
-    split_half_noise_ceiling,
-)
+from helpers.rsa.noise_ceilings import estimate_noise_ceiling, split_half_noise_ceiling
 
 MIN_SIZE = 2
-"""Vertices (and repeats) that a region needs; below, no noise ceiling is estimated."""
-
-
+"""Vertices, and units, that a fit needs, as published; vertices and repeats of a noise ceiling."""
 NOISE_CEILING_COLUMNS = {"subject": str, "roi": str, "statistic": str, "value": float,
                          "low": float, "high": float, "split_half": float, "ncsnr_based": float,
                          "n_vertices": int, "n_repeats": int}

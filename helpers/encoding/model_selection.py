@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache, partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -22,13 +23,12 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Fold
 from helpers.core.cluster import dask_cluster
 from helpers.core.machine import count_workers
+from helpers.encoding.cohort_responses import MIN_SIZE
 from helpers.encoding.regression import METHODS, Method
 from helpers.rsa.dissimilarity import compare_rdms, pearson, pearson_r, rdm, rsa_r, univariate_r
 
 MAX_WEIGHTS = 2**25
 """Units times vertices of one fit: 0.3 GB of weights."""
-MIN_SIZE = 2
-"""Vertices and units that a fit needs, as published."""
 FitSpec = tuple[str, str, str, tuple[float, ...]]
 """ROI, pool, method, penalties."""
 Pairs = Sequence[tuple[NDArray, NDArray]]
@@ -173,7 +173,8 @@ def score_candidates(job: EncodingJob, rois: Sequence[str], method: Method,
     Returns
     -------
     scores : list of dict
-        One row per region, candidate and fold; also for layers that cannot be fitted.
+        One row per region, candidate and fold of validation or (the last) of the test; also for
+        layers that cannot be fitted.
     predictions : dict, (roi, candidate) -> float32, shape (n_test, n_vertices)
         Of the test conditions.
     """
@@ -182,41 +183,37 @@ def score_candidates(job: EncodingJob, rois: Sequence[str], method: Method,
     ends = np.cumsum([sizes[roi] for roi in usable])
     y = np.concatenate([job.responses[roi] for roi in usable], axis=1) if usable else None
     scores, predictions, candidate = [], {}, 0
+
+    def add_score(roi: str, layer: str, fold: int, **values: object) -> None:
+        partition = "test" if fold == len(job.folds) else "validation"
+        scores.append({
+            "roi": roi, "layer": layer, "alpha": np.nan, "fold": fold, "partition": partition,
+            "n_conditions": len(job.scored_rows[-1 if partition == "test" else 0]),
+            "n_vertices": sizes[roi], "n_units": features(layer).shape[1], "excluded_because": "",
+            **values})
+
     for layer in job.features:
         x = features(layer)
         if x.shape[1] < MIN_SIZE or y is None:
-            scores += [_score_row(job, roi, layer, x.shape[1], fold, excluded_because=(
-                "fewer than 2 units" if roi in usable else "fewer than 2 vertices"))
-                       for roi in rois for fold in range(len(job.scored_rows))]
+            for roi, fold in product(rois, range(len(job.scored_rows))):
+                add_score(roi, layer, fold, excluded_because="fewer than 2 units" if roi in usable
+                          else "fewer than 2 vertices")
             continue
         for penalties in [(a,) for a in alphas] if method.single_alpha else [alphas]:
             candidate += 1
-            alpha = penalties[0] if method.single_alpha else np.nan
             predicted, n_nonzero = fit_and_predict(job, method, x, y, penalties)
             for roi, end in zip(usable, ends):
                 part = slice(end - sizes[roi], end)
                 predictions[roi, candidate] = predicted[-1][:, part].astype(np.float32)
                 for fold, (values, rows) in enumerate(zip(predicted, job.scored_rows)):
                     truth = job.responses[roi][rows]
-                    scores.append(_score_row(
-                        job, roi, layer, x.shape[1], fold, alpha=alpha, candidate=candidate,
-                        n_nonzero_weights=float(n_nonzero[part].mean()),
-                        **{metric: score(values[:, part], truth)
-                           for metric, score in PREDICTION_METRICS.items()},
-                        **baseline(method.units, roi, layer, fold)))
+                    add_score(roi, layer, fold, candidate=candidate,
+                              alpha=penalties[0] if method.single_alpha else np.nan,
+                              n_nonzero_weights=float(n_nonzero[part].mean()),
+                              **{metric: score(values[:, part], truth)
+                                 for metric, score in PREDICTION_METRICS.items()},
+                              **baseline(method.units, roi, layer, fold))
     return scores, predictions
-
-
-def _score_row(job: EncodingJob, roi: str, layer: str, n_units: int, fold: int,
-               **values: object) -> dict[str, object]:
-    """Describe a candidate in one fold of validation or (the last) on the test."""
-    is_test = fold == len(job.folds)
-    return {"roi": roi, "layer": layer, "alpha": np.nan, "candidate": 0, "fold": fold,
-            "partition": "test" if is_test else "validation",
-            "n_conditions": len(job.scored_rows[-1 if is_test else 0]),
-            "n_vertices": job.responses[roi].shape[1], "n_units": n_units,
-            "n_nonzero_weights": np.nan, **dict.fromkeys(METRICS, np.nan),
-            "excluded_because": "", **values}
 
 
 def fit_and_predict(job: EncodingJob, method: Method, x: NDArray, y: NDArray,
@@ -294,50 +291,40 @@ def select_best(job: EncodingJob, roi: str, scores: Sequence[dict],
         One row per metric.
     """
     n_vertices, best = job.responses[roi].shape[1], []
-    validated = [row for row in scores
-                 if row["roi"] == roi and row["partition"] == "validation"]
-    fitted = any(row["excluded_because"] == "" for row in validated)
+    fitted = pd.DataFrame([row for row in scores
+                           if row["roi"] == roi and row["partition"] == "validation"
+                           and not row["excluded_because"]])
+    too_few = f"fewer than 2 {'units in every layer' if n_vertices >= MIN_SIZE else 'vertices'}"
     for metric in METRICS:
-        winners = _best_of_each_fold(validated, metric)
         row = {"roi": roi, "metric": metric, "n_vertices": n_vertices,
                "n_conditions": len(job.scored_rows[-1]), "score": np.nan, "layer": "none",
-               "alpha": np.nan, "n_layers": 0, "predicts_nothing": False, "excluded_because": ""}
-        if not fitted:
-            row["excluded_because"] = ("fewer than 2 units in every layer"
-                                       if n_vertices >= MIN_SIZE else "fewer than 2 vertices")
-        elif winners:
-            (most_common, _), = Counter(one["candidate"] for one in winners).most_common(1)
-            first = next(one for one in winners if one["candidate"] == most_common)
+               "alpha": np.nan, "n_layers": 0, "predicts_nothing": False,
+               "excluded_because": too_few if fitted.empty else ""}
+        known = fitted if fitted.empty else fitted.dropna(subset=metric)
+        if len(known):
+            winners = known.loc[known.groupby("fold")[metric].idxmax()]
+            (most_common, _), = Counter(winners["candidate"]).most_common(1)
+            first = winners[winners["candidate"] == most_common].iloc[0]
             row |= {"layer": first["layer"], "alpha": first["alpha"],
-                    "n_layers": len({one["layer"] for one in winners}), "score": _score_selected(
+                    "n_layers": winners["layer"].nunique(), "score": _score_selected(
                         job, roi, metric, winners, predictions, baseline)}
-        if fitted and metric in PREDICTION_METRICS and np.isnan(row["score"]):
+        if len(fitted) and metric in PREDICTION_METRICS and np.isnan(row["score"]):
             row |= {"score": 0.0, "predicts_nothing": True}
         best.append(row)
     return best
 
 
-def _best_of_each_fold(validated: Sequence[dict], metric: str) -> list[dict]:
-    """Return the row with the best score of each fold (the first of equal ones), in order."""
-    winners: dict[int, dict] = {}
-    for row in validated:
-        if not np.isnan(row[metric]) and (row["fold"] not in winners
-                                          or row[metric] > winners[row["fold"]][metric]):
-            winners[row["fold"]] = row
-    return [winners[fold] for fold in sorted(winners)]
-
-
-def _score_selected(job: EncodingJob, roi: str, metric: str, winners: Sequence[dict],
+def _score_selected(job: EncodingJob, roi: str, metric: str, winners: pd.DataFrame,
                     predictions: Mapping[tuple, NDArray], baseline: Callable) -> float:
     """Score the test predictions of each fold's selected candidate, all together."""
     if metric not in PREDICTION_METRICS:  # units of different layers have no common scale
-        return (baseline(roi, winners[0]["layer"], len(job.folds))[metric]
-                if len({one["candidate"] for one in winners}) == 1
-                and len(winners) == len(job.folds) else np.nan)
+        one_candidate = winners["candidate"].nunique() == 1 and len(winners) == len(job.folds)
+        layer = winners["layer"].iloc[0]
+        return baseline(roi, layer, len(job.folds))[metric] if one_candidate else np.nan
     y, rows = job.responses[roi], job.scored_rows[-1]
     constant = np.mean([y[fold.fit].mean(0, dtype=np.float64) for fold in job.folds], axis=0)
     test = np.tile(constant.astype(np.float32), (len(rows), 1))
-    for one in winners:
-        test_idx = np.searchsorted(rows, job.folds[one["fold"]].test)
-        test[test_idx] = predictions[roi, one["candidate"]][test_idx]
+    for fold, candidate in zip(winners["fold"], winners["candidate"]):
+        test_idx = np.searchsorted(rows, job.folds[fold].test)
+        test[test_idx] = predictions[roi, candidate][test_idx]
     return PREDICTION_METRICS[metric](test, y[rows])

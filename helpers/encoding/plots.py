@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from helpers.core.intervals import mean_interval
 from helpers.figures.style import COLOURS, MARKERS, SEQUENTIAL, TRAINING, display_name, panel_letter
@@ -48,21 +48,21 @@ def score_by_region(axes: Axes, own: pd.DataFrame, chosen: pd.DataFrame, ridge: 
             mean_and_interval(axes, position + offset,
                               scores.loc[scores["roi"] == roi, "score"].dropna(), colour, marker)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
-    axes.set_xlim(-0.5, len(rois) - 0.5)
     label_rois(axes, rois, own.dropna(subset="score").groupby("roi")["subject"].nunique())
+
+
+def marker_handle(label: str, colour: str, marker: str, **style: object) -> Line2D:
+    """Return the entry of a legend that is a marker without a line."""
+    return Line2D([], [], label=label, color=colour, marker=marker,
+                  **{"linestyle": "", "markersize": 4, **style})
 
 
 def score_handles() -> list:
     """Return the legend entries of `score_by_region`."""
-    grey = {"color": "0.35", "linestyle": ""}
-    return [Line2D([], [], marker="o", markersize=3, alpha=0.6, label="own units, one participant",
-                   **grey),
-            Line2D([], [], color="k", marker="_", markersize=9, markeredgewidth=1.4, linestyle="",
-                   label="mean, 95 % interval"),
-            Line2D([], [], color=CHOSEN_COLOUR, marker="s", markersize=4, linestyle="",
-                   label="own units, penalty chosen"),
-            Line2D([], [], color=RIDGE_COLOUR, marker="v", markersize=4, linestyle="",
-                   label="ridge on whole layers"),
+    return [marker_handle("own units, one participant", "0.35", "o", markersize=3, alpha=0.6),
+            marker_handle("mean, 95 % interval", "k", "_", markersize=9, markeredgewidth=1.4),
+            marker_handle("own units, penalty chosen", CHOSEN_COLOUR, "s"),
+            marker_handle("ridge on whole layers", RIDGE_COLOUR, "v"),
             Patch(facecolor=CEILING, label="noise ceilings")]
 
 
@@ -80,6 +80,11 @@ def label_scores(left: Axes, right: Axes, metric: str, letters: str) -> None:
         panel_letter(axes, letter, x=x)
 
 
+def dodge(n: int, width: float) -> NDArray[np.float64]:
+    """Return the places of ``n`` things side by side around 0, over ``width``."""
+    return (np.arange(n) - (n - 1) / 2) * (width / n)
+
+
 def draw_ceilings(axes: Axes, ceilings: pd.DataFrame, rois: Sequence[str]) -> None:
     """Draw a grey band from the lowest to the highest noise ceiling of each region."""
     for position, roi in enumerate(rois):
@@ -93,22 +98,21 @@ def draw_sample(axes: Axes, x: float, values: ArrayLike, colour: str, marker: st
     """Draw some participants' values as dots, and to their right their mean and 95 % interval."""
     axes.plot(np.full(len(values), x), values, marker, color=colour, markersize=3, alpha=0.6,
               markeredgewidth=0)
-    mean, low, high = mean_interval(values)
-    axes.vlines(x + 0.14, low, high, color="k", linewidth=1)
-    if len(values):
-        axes.plot(x + 0.14, np.mean(values), "_", color="k", markersize=6, markeredgewidth=1.4)
+    mean_and_interval(axes, x + 0.14, values, "k", "_", markersize=6, markeredgewidth=1.4)
 
 
-def mean_and_interval(axes: Axes, x: float, values: ArrayLike, colour: str, marker: str) -> None:
+def mean_and_interval(axes: Axes, x: float, values: ArrayLike, colour: str, marker: str, *,
+                      markersize: float = 4, **style: object) -> None:
     """Draw a mean and its 95 % interval over participants."""
     mean, low, high = mean_interval(values)
     axes.vlines(x, low, high, color=colour, linewidth=1)
     if len(values):
-        axes.plot(x, np.mean(values), marker, color=colour, markersize=4)
+        axes.plot(x, mean, marker, color=colour, markersize=markersize, **style)
 
 
 def label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series) -> None:
     """Write under each region the number of participants behind its mean."""
+    axes.set_xlim(-0.5, len(rois) - 0.5)
     axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n_subjects.get(roi, 0)}" for roi in rois])
     axes.tick_params(axis="x", length=0)
 
@@ -162,9 +166,9 @@ def pool_matrix(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: 
                   ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
     for row, roi in enumerate(rois):
         if domain_by_roi.get(roi) in domains:
-            axes.add_patch(Rectangle((list(domains).index(domain_by_roi[roi]) - 0.5, row - 0.5), 1,
-                                     1, fill=False, edgecolor="k", linewidth=2, zorder=3,
-                                     clip_on=False))
+            corner = list(domains).index(domain_by_roi[roi]) - 0.5, row - 0.5
+            axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="k", linewidth=2,
+                                     zorder=3, clip_on=False))
     axes.set_xticks(range(len(domains)), map(display_name, domains), rotation=40, ha="right",
                     rotation_mode="anchor")
     axes.set_yticks(range(len(rois)), rois)
@@ -204,11 +208,9 @@ def pool_advantage_pairs(axes: Axes, advantage: Mapping[str, pd.DataFrame], rois
                       MARKERS.get(domain, "o"), color=COLOURS[domain], markersize=5,
                       markerfacecolor=COLOURS[domain] if filled else "white", zorder=3)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_xlim(-0.5, len(rois) - 0.5)
     label_rois(axes, rois, wide[0].notna().sum())
     bottom, top = axes.get_ylim()
     axes.set_ylim(top=top + 0.15 * (top - bottom))
-    axes.legend(handles=[Line2D([], [], color="0.3", marker="o", markersize=4, linestyle="",
-                                label=method, markerfacecolor=face)
+    axes.legend(handles=[marker_handle(method, "0.3", "o", markerfacecolor=face)
                          for method, face in zip(advantage, ("0.3", "white"))],
                 loc="upper center", ncols=2, borderaxespad=0)

@@ -83,8 +83,7 @@ def check_arrays(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArra
     return features, responses
 
 
-def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
-                    tol: float = TOLERANCE, max_rounds: int = MAX_ROUNDS) -> LinearFit:
+def sparse_positive(features: NDArray, responses: NDArray, alpha: float) -> LinearFit:
     """Fit sparse positive regression as published: features and responses in raw units.
 
     Parameters
@@ -94,9 +93,6 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     responses : array, float, shape (n_conditions, n_vertices)
     alpha : float
         Penalty, in units of feature times response (published: 0.1; untrained network: 0.001).
-    tol : float
-        Largest violation of the optimality conditions, relative to each vertex's largest
-        covariance with a unit.
 
     Raises
     ------
@@ -107,22 +103,20 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     -----
     Prince et al. (2024), authors' classes.py (there: scikit-learn's Lasso, positive, tol 1e-2).
     """
-    if alpha <= 0 or tol <= 0:
-        raise LabError(f"alpha = {alpha}, tol = {tol}", expected="numbers above 0",
-                       remedy=f"0.1 and {TOLERANCE} are usual; for no penalty use OLS")
+    if alpha <= 0:
+        raise LabError(f"alpha = {alpha}", expected="a number above 0",
+                       remedy="0.1 is usual; for no penalty use OLS")
     features, responses = check_arrays(features, responses)
     mean, target_mean = (v.mean(0, dtype=np.float64) for v in (features, responses))
     y = responses - target_mean
     varies = column_sd(features, mean) > 0
-    max_features = max(512, min(MAX_FULL_GRAM, 2 * len(features)))
-    n_together = max(1, y.shape[1] if varies.sum() <= max_features
-                     else MAX_FULL_GRAM // MAX_ENTERING_PER_TARGET)
+    all_units = varies.sum() <= max(512, min(MAX_FULL_GRAM, 2 * len(features)))
+    n_together = max(1, y.shape[1] if all_units else MAX_FULL_GRAM // MAX_ENTERING_PER_TARGET)
     weights = np.zeros((features.shape[1], y.shape[1]))
     parts = [slice(i, i + n_together) for i in range(0, y.shape[1], n_together)]
     while parts:
         part = parts.pop()
-        found = _fit_together(features, mean, varies, y[:, part], alpha, tol, max_rounds,
-                              all_units=varies.sum() <= max_features)
+        found = _fit_together(features, mean, varies, y[:, part], alpha, all_units=all_units)
         if found is None:
             middle = (part.start + min(part.stop, y.shape[1])) // 2
             parts += [slice(part.start, middle), slice(middle, part.stop)]
@@ -132,7 +126,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
 
 
 def _fit_together(features: NDArray, mean: NDArray, varies: NDArray, y: NDArray, alpha: float,
-                  tol: float, max_rounds: int, *, all_units: bool) -> NDArray[np.float64] | None:
+                  *, all_units: bool) -> NDArray[np.float64] | None:
     """Return the weights of some targets, which share the covariances of their candidate units.
 
     The candidates are all units, or each target's units of largest gradient, joined by those that
@@ -140,14 +134,14 @@ def _fit_together(features: NDArray, mean: NDArray, varies: NDArray, y: NDArray,
     `MAX_CANDIDATES`: fewer targets have fewer.
     """
     cross = np.where(varies, _covariances(features, mean, y), -np.inf)
-    bound = tol * np.where(varies, np.abs(cross), 0).max(1, initial=1e-300)
+    bound = TOLERANCE * np.where(varies, np.abs(cross), 0).max(1, initial=1e-300)
     weights = np.zeros((features.shape[1], y.shape[1]))
     active = np.flatnonzero(varies) if all_units else _largest_gradients(cross)
     while len(active):
         if not all_units and len(active) > MAX_CANDIDATES and y.shape[1] > 1:
             return None
         x = features[:, active] - mean[active]
-        weights[active] = _solve(x.T @ x / len(x), cross[:, active], alpha, bound, max_rounds,
+        weights[active] = _solve(x.T @ x / len(x), cross[:, active], alpha, bound,
                                  weights[active].T.copy())
         if len(active) == varies.sum():
             break
@@ -159,9 +153,8 @@ def _fit_together(features: NDArray, mean: NDArray, varies: NDArray, y: NDArray,
     return weights
 
 
-def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: float, *,
-                                 tol: float = TOLERANCE,
-                                 max_rounds: int = MAX_ROUNDS) -> LinearFit:
+def sparse_positive_standardised(features: NDArray, responses: NDArray,
+                                 alpha: float) -> LinearFit:
     """Fit sparse positive regression with standardised units and responses.
 
     The penalty is then on the scale of a correlation: a unit gets a weight only where its
@@ -170,7 +163,7 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
 
     Parameters
     ----------
-    features, responses, tol, max_rounds
+    features, responses
         As for `sparse_positive`.
     alpha : float
         Between 0 and 1.
@@ -179,14 +172,12 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
         raise LabError(f"alpha = {alpha}", expected="a correlation between 0 and 1",
                        remedy="0.02 to 0.2 are usual")
     features, responses = check_arrays(features, responses)
-    means = [v.mean(0, dtype=np.float64) for v in (features, responses)]
-    sds = [column_sd(v, mean) for v, mean in zip((features, responses), means)]
-    inverse_sds = [np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0) for sd in sds]
-    fit = sparse_positive((features - means[0]) * inverse_sds[0],
-                          (responses - means[1]) * inverse_sds[1], alpha, tol=tol,
-                          max_rounds=max_rounds)
-    weights = fit.weights * inverse_sds[0][:, None] * sds[1]
-    return LinearFit(weights, means[1] - means[0] @ weights)
+    mean, target_mean = (v.mean(0, dtype=np.float64) for v in (features, responses))
+    scale = inverse_sd(features, mean)
+    fit = sparse_positive((features - mean) * scale,
+                          (responses - target_mean) * inverse_sd(responses, target_mean), alpha)
+    weights = fit.weights * scale[:, None] * column_sd(responses, target_mean)
+    return LinearFit(weights, target_mean - mean @ weights)
 
 
 def column_sd(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
@@ -194,6 +185,12 @@ def column_sd(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
     sd = np.concatenate([(values[:, i:i + MAX_FULL_GRAM] - mean[i:i + MAX_FULL_GRAM]).std(0)
                          for i in range(0, values.shape[1], MAX_FULL_GRAM)] or [np.zeros(0)])
     return np.where(sd <= MIN_RELATIVE_SD * np.abs(values).max(0, initial=0), 0.0, sd)
+
+
+def inverse_sd(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
+    """Return 1 / `column_sd`, and 0 for a column that does not vary."""
+    sd = column_sd(values, mean)
+    return np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0)
 
 
 def _covariances(features: NDArray, mean: NDArray, y: NDArray) -> NDArray[np.float64]:
@@ -213,16 +210,17 @@ def _largest_gradients(excess_gradient: NDArray) -> NDArray[np.int64]:
     return np.unique(best[usable])
 
 
-def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_rounds: int,
+def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray,
            weights: NDArray) -> NDArray[np.float64]:
     """Solve all targets, starting from ``weights`` (n_targets, n_features); return its transpose.
     """
-    n_unconverged = sum(solve_target(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
+    n_unconverged = sum(solve_target(gram, np.ascontiguousarray(q), alpha, b, MAX_ROUNDS, w)
                         for q, b, w in zip(cross, bound, weights))
     if n_unconverged:
         raise LabError(f"{n_unconverged} of {len(weights)} vertices did not converge",
-                       expected=f"convergence within {max_rounds} rounds",
-                       remedy="allow more rounds, or a larger tol or alpha")
+                       expected=f"convergence within {MAX_ROUNDS} rounds",
+                       remedy="take a larger alpha, or raise MAX_ROUNDS in "
+                       "helpers/encoding/positive_regression.py")
     return weights.T
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from helpers.encoding.plots import marker_handle
 from helpers.figures.style import TRAINING, TRAINING_MARKERS
 
 
@@ -46,8 +47,8 @@ def published_panel(axes: Axes, table: pd.DataFrame, measure: str, every: pd.Ser
 
 def training_handles(table: pd.DataFrame) -> list[Line2D]:
     """Return the entries of a legend of what the networks of a table were trained with."""
-    return [Line2D([], [], color=TRAINING[name], marker=TRAINING_MARKERS[name], linestyle="",
-                   markersize=4, label=name) for name in dict.fromkeys(table["training"])]
+    return [marker_handle(name, TRAINING[name], TRAINING_MARKERS[name])
+            for name in dict.fromkeys(table["training"])]
 
 
 def beside_ours_panel(axes: Axes, table: pd.DataFrame,
@@ -77,6 +78,6 @@ def beside_ours_panel(axes: Axes, table: pd.DataFrame,
     axes.set(xlim=(-0.5, len(measures) - 0.5), ylabel="r")
     axes.set_ylim(top=1.2 * axes.get_ylim()[1])  # room for the legend
     axes.legend(handles=[
-        Line2D([], [], color="0.3", marker="^", linestyle="", label="published"),
-        Line2D([], [], color="0.3", marker="^", linestyle="", markerfacecolor="none",
-               label="this run, other brains")], loc="upper left")
+        marker_handle("published", "0.3", "^", markersize=None),
+        marker_handle("this run, other brains", "0.3", "^", markersize=None,
+                      markerfacecolor="none")], loc="upper left")

@@ -85,11 +85,8 @@ def select_published(scores: pd.DataFrame, ceiling: float, with_ceiling: tuple[s
                        expected=f"the {len(NETWORKS)} networks of "
                        "helpers/encoding/published_scores.py",
                        remedy="use the table of the commit in helpers/datasets/sources.toml")
-    measures = list(by_name.select_dtypes("number").columns)
-    rows = [{"network": one.published, "label": one.label, "training": one.training,
-             "ours": one.ours, **by_name.loc[one.published, measures].to_dict()}
-            for one in NETWORKS]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(NETWORKS).rename(columns={"published": "network"}).join(
+        by_name.select_dtypes("number"), on="network")
     return table.assign(**{f"{name} / ceiling": table[name].astype(float) / ceiling
                            for name in with_ceiling})
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from himalaya.backend import get_backend, set_backend
 from himalaya.ridge import RidgeCV
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
@@ -15,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from helpers.encoding.positive_regression import (
     LinearFit,
     check_arrays,
-    column_sd,
+    inverse_sd,
     sparse_positive,
     sparse_positive_standardised,
 )
@@ -49,9 +48,10 @@ def gist_ols(features: NDArray, responses: NDArray, *, n_axes: int = N_AXES) -> 
     return LinearFit(axes @ fit.weights, fit.intercept)
 
 
-def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
-          max_components: int = MAX_COMPONENTS, local_alpha: bool = True) -> LinearFit:
-    """Fit by ridge on principal components.
+def ridge_standardised(features: NDArray, responses: NDArray,
+                       alphas: Sequence[float]) -> LinearFit:
+    """Fit by ridge on principal components of standardised units, with one penalty for all
+    vertices, which few conditions estimate more reliably than one for each.
 
     Parameters
     ----------
@@ -59,42 +59,23 @@ def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
         As for `ols`.
     alphas : sequence of float
         Penalties to choose from, by the error on held-out fifths of these conditions.
-    max_components : int
-        Components, of these conditions and without standardising.
-    local_alpha : bool
-        Whether every vertex has its own penalty, as published; else one serves all vertices,
-        which few conditions estimate more reliably.
-    """
-    features, responses = check_arrays(features, responses)
-    previous_backend = get_backend().name
-    set_backend("numpy")
-    try:
-        n = min(max_components, len(features) - 1, features.shape[1])
-        pca = PCA(n, svd_solver="full", random_state=0)
-        components = pca.fit_transform(np.asarray(features, np.float64))
-        model = RidgeCV(alphas=np.asarray(alphas, float), fit_intercept=True,
-                        cv=min(N_SPLITS, len(features)),
-                        solver_params={"local_alpha": local_alpha})
-        model.fit(components, np.asarray(responses, np.float64))
-    finally:
-        set_backend(previous_backend)
-    weights = pca.components_.T @ np.asarray(model.coef_)
-    return LinearFit(weights, np.asarray(model.intercept_) - pca.mean_ @ weights)
 
-
-def ridge_standardised(features: NDArray, responses: NDArray,
-                       alphas: Sequence[float]) -> LinearFit:
-    """Fit by ridge with standardised units, and one penalty for all vertices.
-
-    Weights are returned in raw units; those of units that do not vary are 0.
+    Returns
+    -------
+    LinearFit
+        Weights in raw units; those of units that do not vary are 0.
     """
     features, responses = check_arrays(features, responses)
     mean = features.mean(0, dtype=np.float64)
-    sd = column_sd(features, mean)
-    inverse_sd = np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0)
-    fit = ridge((features - mean) * inverse_sd, responses, alphas, local_alpha=False)
-    weights = fit.weights * inverse_sd[:, None]
-    return LinearFit(weights, fit.intercept - mean @ weights)
+    scale = inverse_sd(features, mean)
+    pca = PCA(min(MAX_COMPONENTS, len(features) - 1, features.shape[1]), svd_solver="full",
+              random_state=0)
+    model = RidgeCV(alphas=np.asarray(alphas, float), fit_intercept=True,
+                    cv=min(N_SPLITS, len(features)), solver_params={"local_alpha": False})
+    model.fit(pca.fit_transform((features - mean) * scale), np.asarray(responses, np.float64))
+    weights = pca.components_.T @ model.coef_
+    intercept, weights = model.intercept_ - pca.mean_ @ weights, weights * scale[:, None]
+    return LinearFit(weights, intercept - mean @ weights)
 
 
 @dataclass(frozen=True)

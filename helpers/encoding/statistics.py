@@ -39,10 +39,15 @@ def paired_t_test(one: NDArray, other: NDArray) -> tuple[float, float, float]:
     gain = np.asarray(one, float) - np.asarray(other, float)
     gain = gain[np.isfinite(gain)]
     mean = float(gain.mean()) if len(gain) else np.nan
-    if len(gain) < MIN_SUBJECTS or not subtract_mean(gain).any():
-        return mean, np.nan, np.nan
-    test = stats.ttest_1samp(gain, 0.0)
-    return mean, float(test.statistic), float(test.pvalue)
+    return mean, *_one_sample_t(gain, "two-sided")
+
+
+def _one_sample_t(values: NDArray, alternative: str) -> tuple[float, float]:
+    """Return t and p of a mean against zero; NaN where there are too few values, or all equal."""
+    if len(values) < MIN_SUBJECTS or not subtract_mean(values).any():
+        return np.nan, np.nan
+    test = stats.ttest_1samp(values, 0.0, alternative=alternative)
+    return float(test.statistic), float(test.pvalue)
 
 
 def subject_by_roi(scores: pd.DataFrame) -> pd.DataFrame:
@@ -68,13 +73,10 @@ def roi_summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
     table, rows = subject_by_roi(scores).reindex(columns=list(rois)), []
     for roi in rois:
         values = table[roi].dropna().to_numpy()
-        testable = len(values) >= MIN_SUBJECTS and subtract_mean(values).any()
-        test = stats.ttest_1samp(values, 0.0, alternative="greater") if testable else None
+        t, p = _one_sample_t(values, "greater")
         rows.append({"roi": roi, "n": len(values),
                      "mean": values.mean() if len(values) else np.nan,
-                     "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
-                     "t": float(test.statistic) if test else np.nan,
-                     "p": float(test.pvalue) if test else np.nan})
+                     "sd": values.std(ddof=1) if len(values) > 1 else np.nan, "t": t, "p": p})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 

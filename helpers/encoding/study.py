@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,11 @@ class EncodingStudy:
         """Regions of the figure, then those that are known to respond to one domain only."""
         return tuple(dict.fromkeys([*self.spec.rois, *self.spec.single_domain_rois]))
 
+    @property
+    def _every_pool_rois(self) -> tuple[str, ...]:
+        """Regions that the units of every domain predict, not those of their own alone."""
+        return tuple(dict.fromkeys([*self.spec.curve_rois, *self.spec.single_domain_rois]))
+
     def select_pool_rois(self, domains: Sequence[str]) -> list[str]:
         """Return the regions that every pool of units predicts and whose own pool there is.
 
@@ -105,12 +111,12 @@ class EncodingStudy:
         LabError
             If there is none, so that units of no region's domain can be found.
         """
-        every_pool = dict.fromkeys([*self.spec.curve_rois, *self.spec.single_domain_rois])
-        found = [roi for roi in every_pool if domain_of(roi) in domains]
+        found = [roi for roi in self._every_pool_rois if domain_of(roi) in domains]
         if not found:
             raise LabError(
                 f"a localizer of the domains {', '.join(domains)}, and regions that respond to "
-                f"others: {', '.join(f'{roi} ({domain_of(roi)})' for roi in every_pool)}",
+                f"others: "
+                + ", ".join(f"{roi} ({domain_of(roi)})" for roi in self._every_pool_rois),
                 expected="a region whose domain the localizer has",
                 remedy="name such a region in curve_rois of the table [encoding], or add images "
                 "of a region's domain to the localizer")
@@ -120,12 +126,12 @@ class EncodingStudy:
                               ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from a trained network's selective units, under each constraint."""
         domains = intact_domains(localizer.domains)
-        every_pool = (*self.spec.curve_rois, *self.spec.single_domain_rois)
-        fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
-                     for domain in (domains if roi in every_pool else [domain_of(roi)])
-                     if domain in domains]
+        fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,))
+                     for roi, domain in product(self.rois, domains)
+                     if roi in self._every_pool_rois or domain == domain_of(roi)]
         fit_specs += self._own_pool_specs(domains, STANDARDISED, self.spec.alphas_standardised)
-        fit_specs += [(roi, domain, OLS, (0.0,)) for roi in every_pool for domain in domains]
+        fit_specs += [(roi, domain, OLS, (0.0,))
+                      for roi, domain in product(self._every_pool_rois, domains)]
         return self._fit_pools(network, selective_pools(localizer, self.spec.layers, domains),
                                fit_specs)
 

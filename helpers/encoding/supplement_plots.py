@@ -10,23 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from helpers.encoding.cohort_features import WHOLE_LAYER
-from helpers.encoding.plots import draw_ceilings, label_rois
-from helpers.figures.style import (
-    COLOURS,
-    MARKERS,
-    TRAINING,
-    display_name,
-    label_layers,
-    panel_letter,
-)
+from helpers.encoding.plots import dodge, draw_ceilings, label_rois, marker_handle
+from helpers.figures import style
 
 PREDICTOR_STYLES = {
-    "contrastive": (TRAINING["contrastive"], "o"),
-    "faces only": (TRAINING["contrastive, variant"], "s"),
-    "untrained": (TRAINING["untrained"], "^"),
-    "GistPC": (TRAINING["untrained"], "D"), "Gabor": (TRAINING["untrained"], "P"),
-    "ridge, whole layers": (TRAINING["regression"], "v")}
+    "contrastive": (style.TRAINING["contrastive"], "o"),
+    "faces only": (style.TRAINING["contrastive, variant"], "s"),
+    "untrained": (style.TRAINING["untrained"], "^"),
+    "GistPC": (style.TRAINING["untrained"], "D"), "Gabor": (style.TRAINING["untrained"], "P"),
+    "ridge, whole layers": (style.TRAINING["regression"], "v")}
 """Predictor -> colour (what was trained, and how; controls are grey) and marker."""
+WIDTH = 0.84
+"""Of a region's predictors side by side."""
 
 
 def predictor_scores(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois: Sequence[str],
@@ -48,7 +43,7 @@ def predictor_scores(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, r
     """
     draw_ceilings(axes, ceilings, rois)
     for position, roi in enumerate(rois):
-        for name, shift in zip(predictors, _shifts(predictors)):
+        for name, shift in zip(predictors, dodge(len(predictors), WIDTH)):
             part = scores[(scores["roi"] == roi) & (scores["predictor"] == name)]
             values, n_zero = part["score"].dropna().to_numpy(), int(part["predicts_nothing"].sum())
             x, (colour, marker) = position + shift, PREDICTOR_STYLES[name]
@@ -60,26 +55,18 @@ def predictor_scores(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, r
                 axes.text(x, 0.0, f"{n_zero} × 0", ha="center", va="bottom", color="0.3",
                           fontsize=6.5, transform=axes.get_xaxis_transform())
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
-    axes.set_xlim(-0.5, len(rois) - 0.5)
     if axes.texts:
         bottom, top = axes.get_ylim()
         axes.set_ylim(bottom - 0.1 * (top - bottom), top)
     label_rois(axes, rois, scores.dropna(subset="score").groupby("roi")["subject"].nunique())
 
 
-def _shifts(predictors: Sequence[str]) -> np.ndarray:
-    """Return each predictor's distance from the middle of its region."""
-    return (np.arange(len(predictors)) - (len(predictors) - 1) / 2) * 0.84 / len(predictors)
-
 
 def predictor_handles(predictors: Sequence[str]) -> list[Line2D]:
     """Return the entries of a legend of predictors, and of the stars."""
-    entries = [Line2D([], [], color=PREDICTOR_STYLES[name][0], marker=PREDICTOR_STYLES[name][1],
-                      linestyle="", markersize=4, label=name) for name in predictors]
-    return entries + [Line2D([], [], color="0.2", marker="*", linestyle="", markersize=5,
-                             markerfacecolor=face, label=label)
-                      for label, face in (("contrastive better, p < .05", "0.2"),
-                                          ("worse", "none"))]
+    return [*(marker_handle(name, *PREDICTOR_STYLES[name]) for name in predictors),
+            *(marker_handle(label, "0.2", "*", markersize=5, markerfacecolor=face)
+              for label, face in (("contrastive better, p < .05", "0.2"), ("worse", "none")))]
 
 
 def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
@@ -98,8 +85,9 @@ def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
         Height in axes units.
     """
     significant = (tests["p_bonferroni"] < 0.05) & tests["competitor"].isin(predictors)
+    shifts = dict(zip(predictors, dodge(len(predictors), WIDTH)))
     for row in tests[significant & tests["roi"].isin(rois)].itertuples():
-        x = list(rois).index(row.roi) + _shifts(predictors)[predictors.index(row.competitor)]
+        x = list(rois).index(row.roi) + shifts[row.competitor]
         axes.plot(x, y, "*", color="0.2", markersize=5, clip_on=False, markeredgewidth=0.6,
                   markerfacecolor="0.2" if row.difference > 0 else "none",
                   transform=axes.get_xaxis_transform())
@@ -131,7 +119,8 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
     lines = [(rows & (curves["method"] == method), layers, line, colour, marker)
              for method, line in zip(methods, ("-", "--"))
              for rows, colour, marker in ((~is_own & ~of_faces_only, "0.55", "x"),
-                                          (is_own, COLOURS.get(own, "k"), MARKERS.get(own, "o")))]
+                                          (is_own, style.COLOURS.get(own, "k"),
+                                           style.MARKERS.get(own, "o")))]
     its_layers = [layer for layer in layers if layer in set(curves.loc[of_faces_only, "layer"])]
     lines.append((of_faces_only, its_layers, ":", *PREDICTOR_STYLES["faces only"]))
     for rows, of_layers, line, colour, marker in lines:
@@ -144,7 +133,7 @@ def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str
         axes.plot(position, mean, line, color=colour, marker=marker, markersize=3, linewidth=1)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xlim(-0.5, len(layers) - 0.5)
-    label_layers(axes, layers, max_labels=6)
+    style.label_layers(axes, layers, max_labels=6)
     units_per_vertex = curves[is_own & (curves["method"] == methods[0])].groupby("layer")[
         "n_nonzero_weights"].mean()
     found = [units_per_vertex.get(layers[int(place)], np.nan) for place in axes.get_xticks()]
@@ -174,7 +163,7 @@ def last_panel(axes: Axes, rdm_correlations: pd.DataFrame, ceilings: pd.DataFram
     else:
         noise_ceiling_scatter(axes, ceilings)
         axes.set_title("Do ceilings agree?")
-    panel_letter(axes, "G", x=-0.2)
+    style.panel_letter(axes, "G", x=-0.2)
 
 
 def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> None:
@@ -193,15 +182,15 @@ def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> 
         line, marker = styles.setdefault(measured, [("-", "o"), ("--", "s"), ("-.", "D")][
             len(styles) % 3])
         trained = network == table["network"].iloc[0]
-        colour = TRAINING["pretrained" if trained else "untrained"]
+        colour = style.TRAINING["pretrained" if trained else "untrained"]
         part = part.set_index("layer").reindex(layers)
         axes.plot(range(len(layers)), part["spearman_r"], color=colour, linewidth=1, linestyle=line,
-                  label=f"{measured}, {'trained' if trained else display_name('untrained')}")
+                  label=f"{measured}, {'trained' if trained else style.display_name('untrained')}")
         significant = part["p_holm"] < 0.05
         axes.plot(np.flatnonzero(significant), part["spearman_r"][significant], marker,
                   color=colour, markersize=3)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    label_layers(axes, layers, max_labels=6)
+    style.label_layers(axes, layers, max_labels=6)
     axes.set_ylabel("RDM correlation (Spearman ρ)")
     axes.set_ylim(top=1.6 * table["spearman_r"].max())
     axes.legend(loc="upper left")
@@ -216,11 +205,11 @@ def noise_ceiling_scatter(axes: Axes, ceilings: pd.DataFrame) -> None:
     ceilings : DataFrame
         Columns ``statistic, value, split_half``; one row a participant and region.
     """
-    names = {"univariate": "mean response", "rsa": "geometry (RDM)"}
+    styles = {"univariate": ("mean response", "k"), "rsa": ("geometry (RDM)", "0.55")}
     for (statistic, part), marker in zip(ceilings.groupby("statistic", sort=False), "o^"):
+        name, colour = styles[statistic]
         axes.plot(part["split_half"], part["value"], marker, markersize=3, alpha=0.6,
-                  color={"univariate": "k", "rsa": "0.55"}.get(statistic, "k"),
-                  label=f"{names.get(statistic, statistic)}, n = {len(part)}")
+                  color=colour, label=f"{name}, n = {len(part)}")
     axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", linewidth=0.7)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.3), xlabel="split-half reliability (r)",
              ylabel="model's noise ceiling (r)")

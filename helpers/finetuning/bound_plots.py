@@ -10,15 +10,25 @@ from matplotlib.axes import Axes
 
 from helpers.figures.style import REGION_GROUPS
 from helpers.finetuning.plots import CONDITION_STYLES, zero_lines
+from helpers.finetuning.statistics import REGION_COLUMNS
 
 GROUP_OFFSETS = {"early": -0.17, "higher": 0.17}
 """Group of regions -> place beside the tick of its condition."""
-REGION = ["subject", "roi", "hemisphere", "group"]
 
 
 def face_colour(group: str, colour: str) -> str:
     """Return the face of a marker: open for early regions, filled for higher ones."""
     return REGION_GROUPS["early"] if group == "early" else colour
+
+
+def scatter_regions(axes: Axes, bounds: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Draw a marker for each participant's region, mean over trainings; return these means."""
+    colour, marker = CONDITION_STYLES[bounds["condition"].iloc[0]]
+    means = bounds.groupby(REGION_COLUMNS, sort=False)[[x, y]].mean().reset_index()
+    for group, part in means.groupby("group", sort=False):
+        axes.scatter(part[x], part[y], s=16, marker=marker, linewidths=0.8,
+                     facecolors=face_colour(group, colour), edgecolors=colour)
+    return means
 
 
 def shared_against_own(axes: Axes, bounds: pd.DataFrame) -> None:
@@ -31,16 +41,11 @@ def shared_against_own(axes: Axes, bounds: pd.DataFrame) -> None:
         Of `helpers.finetuning.study.FineTuningStudy.bounds`, one condition: one marker for each
         participant's region, mean over trainings; the line is that of equality. Nats.
     """
-    colour, marker = CONDITION_STYLES[bounds["condition"].iloc[0]]
-    means = bounds.groupby(REGION, sort=False)[
-        ["shared_batchnorm", "calibrated"]].mean().reset_index()
+    means = scatter_regions(axes, bounds, "shared_batchnorm", "calibrated")
     top = 1.08 * means[["shared_batchnorm", "calibrated"]].max().max()
     axes.plot([0, top], [0, top], color="0.6", linewidth=0.7, zorder=0)
     axes.annotate("equal", (top, top), color="0.4", xytext=(-6, 0), textcoords="offset points",
                   ha="right", va="top")
-    for group, part in means.groupby("group", sort=False):
-        axes.scatter(part["shared_batchnorm"], part["calibrated"], s=16, marker=marker,
-                     linewidths=0.8, facecolors=face_colour(group, colour), edgecolors=colour)
     axes.set(xlim=(-0.04 * top, 1.15 * top), ylim=(-0.04 * top, top),
              xlabel="shared statistics, nats", ylabel="modality-specific, nats")
 
@@ -62,9 +67,10 @@ def bound_dots(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> N
         for group, part in bounds[bounds["condition"] == condition].groupby("group", sort=False):
             means = part.groupby("subject")["cross_validated"].mean()
             x = place + GROUP_OFFSETS[group]
-            faces = {} if marker == "x" else {"facecolors": face_colour(group, colour)}
+            colours = {"color": colour} if marker == "x" else {
+                "edgecolors": colour, "facecolors": face_colour(group, colour)}
             axes.scatter(np.full(len(means), x), means, s=16, marker=marker, linewidths=0.8,
-                         **({"edgecolors": colour} | faces if faces else {"color": colour}))
+                         **colours)
             axes.hlines(means.mean(), x - 0.14, x + 0.14, color="k", linewidth=1.2, zorder=3)
     zero_lines(axes, "y")
     axes.set_xticks(range(len(shown)), [name.replace(", ", ",\n") for name in shown])
@@ -82,12 +88,7 @@ def bound_against_voxels(axes: Axes, bounds: pd.DataFrame, slope: str) -> None:
     slope : str
         The slope within groups and participants with its interval, written below the markers.
     """
-    colour, marker = CONDITION_STYLES[bounds["condition"].iloc[0]]
-    means = bounds.groupby(REGION, sort=False)[
-        ["n_voxels", "cross_validated"]].mean().reset_index()
-    for group, part in means.groupby("group", sort=False):
-        axes.scatter(part["n_voxels"], part["cross_validated"], s=16, marker=marker,
-                     linewidths=0.8, facecolors=face_colour(group, colour), edgecolors=colour)
+    scatter_regions(axes, bounds, "n_voxels", "cross_validated")
     axes.text(0.98, 0.05, slope, transform=axes.transAxes, ha="right", va="bottom")
     zero_lines(axes, "y")
 

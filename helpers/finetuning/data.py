@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -36,7 +36,28 @@ MEMORY_BUDGET = 2**32
 and read from the cache again. One participant's images have 1.4 GB at the published size."""
 MAX_COHORTS = 4
 """Cohorts that a worker process keeps; the one opened first is dropped."""
-T = TypeVar("T")
+
+
+def _memoised(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the results of a method of `CohortData` in memory, up to `MEMORY_BUDGET`."""
+    @wraps(method)
+    def call(self: CohortData, *args: Any) -> Any:
+        key = (method.__name__, *(one.tobytes() if isinstance(one, np.ndarray) else one
+                                  for one in args))
+        memory = self._memory
+        if key in memory:
+            memory[key] = memory.pop(key)
+            return memory[key]
+        memory[key] = found = method(self, *args)
+        sizes = {old: n for old, value in memory.items() if (n := _n_bytes(value))}
+        excess = sum(sizes.values()) - MEMORY_BUDGET
+        for old, n in sizes.items():
+            if excess > 0 and old != key:
+                del memory[old]
+                excess -= n
+        return found
+
+    return call
 
 
 @dataclass(frozen=True, order=True)
@@ -122,29 +143,14 @@ class CohortData:
 
     @cached_property
     def _memory(self) -> dict[tuple, Any]:
-        """Results of `_memoise`, the least recently used first."""
+        """Results of `_memoised` methods, the least recently used first."""
         return {}
-
-    def _memoise(self, key: tuple, make: Callable[[], T]) -> T:
-        if key in self._memory:
-            self._memory[key] = self._memory.pop(key)
-            return self._memory[key]
-        self._memory[key] = made = make()
-        sizes = {old: n for old, value in self._memory.items() if (n := _n_bytes(value))}
-        excess = sum(sizes.values()) - MEMORY_BUDGET
-        for old, n in sizes.items():
-            if excess > 0 and old != key:
-                del self._memory[old]
-                excess -= n
-        return made
 
     # ---- splits -------------------------------------------------------------------------------
 
+    @_memoised
     def splits(self, subject: str) -> tuple[StimulusSplit, ...]:
         """Return the cohort's own folds, joined to ``n_splits`` where there are more."""
-        return self._memoise(("splits", subject), lambda: self._make_splits(subject))
-
-    def _make_splits(self, subject: str) -> tuple[StimulusSplit, ...]:
         folds = self.cohort.folds(subject)
         n = min(self.spec.n_splits or len(folds), len(folds))
         if n == 1 < len(folds):
@@ -197,27 +203,27 @@ class CohortData:
             Columns ``subject, roi, hemisphere, group, n_voxels, n_valid_voxels,
             excluded_because``; the last is empty where the region is used.
         """
-        rows = []
+        spec, rows = self.spec, []
         for subject in progress(self.subjects, "reading responses"):
             available = (self._responses(subject).rois
-                         if set(self.cohort.rois(subject)) & set(self.spec.rois) else ())
-            for region in (Region(subject, *where) for where in product(
-                    self.spec.rois, self.spec.model_hemispheres)):
-                valid = self._voxels_and_validity(region)[1] if region.roi in available else []
-                n, n_valid = len(valid), int(np.sum(valid))
-                excluded_because = ("the participant lacks it" if not n else "" if
-                                    n_valid >= self.spec.min_voxels else
-                                    f"{n_valid} voxels that vary, fewer than "
-                                    f"{self.spec.min_voxels}"
-                                    + "; in pooled training alone" * (
-                                        n_valid >= self.spec.min_voxels_in_pool))
+                         if set(self.cohort.rois(subject)) & set(spec.rois) else ())
+            for roi, hemisphere in product(spec.rois, spec.model_hemispheres):
+                region = Region(subject, roi, hemisphere)
+                valid = self._voxels_and_validity(region)[1] if roi in available else []
+                n, n_valid, excluded_because = len(valid), int(np.sum(valid)), ""
+                if not n:
+                    excluded_because = "the participant lacks it"
+                elif n_valid < spec.min_voxels:
+                    excluded_because = (f"{n_valid} voxels that vary, fewer than {spec.min_voxels}"
+                                        + "; in pooled training alone" * (
+                                            n_valid >= spec.min_voxels_in_pool))
                 rows.append({**region.columns, "n_voxels": n, "n_valid_voxels": n_valid,
                              "excluded_because": excluded_because})
         return pd.DataFrame(rows)
 
+    @_memoised
     def _responses(self, subject: str) -> Responses:
-        return self._memoise(("responses", subject),
-                             lambda: read_responses(self.cohort, subject, self.spec.rois))
+        return read_responses(self.cohort, subject, self.spec.rois)
 
     def _voxels_and_validity(self, region: Region) -> tuple[Responses, NDArray[np.bool_]]:
         """Return a region's voxels; and which are finite and vary over each training set."""
@@ -230,6 +236,7 @@ class CohortData:
             valid &= np.isfinite(y).all(0) & subtract_mean(y).any(0)
         return part, valid
 
+    @_memoised
     def voxels(self, region: Region) -> Responses:
         """Return the responses of a region's voxels that vary.
 
@@ -238,18 +245,16 @@ class CohortData:
         LabError
             If the participant lacks the region, or it has too few voxels.
         """
-        return self._memoise(("voxels", region), lambda: self._select_voxels(region))
-
-    def _select_voxels(self, region: Region) -> Responses:
         part, valid = self._voxels_and_validity(region)
-        least = min(self.spec.min_voxels, self.spec.min_voxels_in_pool)
-        if valid.sum() < least:
+        min_voxels = min(self.spec.min_voxels, self.spec.min_voxels_in_pool)
+        if valid.sum() < min_voxels:
             raise LabError(f"{region.name} of {region.subject} has {valid.sum()} voxels "
                            f"that vary, of {len(part.vertex)}",
-                           expected=f"{least} or more",
+                           expected=f"{min_voxels} or more",
                            remedy="leave the region out, or lower `min_voxels` in [finetuning]")
         return part.select(valid, "constant or not finite")
 
+    @_memoised
     def voxel_table(self, region: Region) -> pd.DataFrame:
         """Describe a region's voxels.
 
@@ -260,15 +265,11 @@ class CohortData:
             the voxel's noise allows on held-out images, the square root of the fraction of its
             variance that is signal, from ncsnr and the number of repeats; NaN where it is unknown.
         """
-        def make() -> pd.DataFrame:
-            voxels = self.voxels(region)
-            return pd.DataFrame({
-                "voxel": np.arange(len(voxels.vertex)),
-                "vertex_hemisphere": voxels.hemisphere.astype(object), "vertex": voxels.vertex,
-                "noise_ceiling": np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr,
-                                                             voxels.betas.shape[1]))})
-
-        return self._memoise(("table", region), make)
+        voxels = self.voxels(region)
+        ceiling = np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr, voxels.betas.shape[1]))
+        return pd.DataFrame({"voxel": np.arange(len(ceiling)),
+                             "vertex_hemisphere": voxels.hemisphere.astype(object),
+                             "vertex": voxels.vertex, "noise_ceiling": ceiling})
 
     def responses(self, region: Region, stimulus_ids: NDArray[np.int64],
                   train: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -300,6 +301,7 @@ class CohortData:
         return (LazyImages(self, image_ids),
                 np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids]))
 
+    @_memoised
     def pixels(self, image_ids: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Decode images, scaled to a square without cropping, as published; the cache later.
 
@@ -309,11 +311,11 @@ class CohortData:
             size = [self.image_size, self.image_size]
             return functional.pil_to_tensor(functional.resize(image, size, antialias=True))
 
-        return self._memoise(("pixels", image_ids.tobytes()), lambda: cached(
-            "pixels", f"{self.cohort.name}-{self.image_size}px",
-            {**self.images_key, "image_ids": image_ids.tolist()},
-            lambda: {"pixels": decode_images(self.cohort.stimuli, image_ids, to_square_tensor,
-                                             "decoding images")})["pixels"])
+        return cached("pixels", f"{self.cohort.name}-{self.image_size}px",
+                      {**self.images_key, "image_ids": image_ids.tolist()},
+                      lambda: {"pixels": decode_images(self.cohort.stimuli, image_ids,
+                                                       to_square_tensor, "decoding images")}
+                      )["pixels"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ that was interrupted continues after its last saved epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from multiprocessing import parent_process
 
@@ -24,12 +24,7 @@ from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.held_out_bound import average_by_condition, held_out_bound, iter_batches
 from helpers.finetuning.models import ContrastiveModel, RegressionModel
 from helpers.finetuning.runs import EvaluationSet, FineTuningRun
-from helpers.finetuning.training_loop import (
-    PixelNormalisation,
-    SubjectPairs,
-    count_steps,
-    train_model,
-)
+from helpers.finetuning.training_loop import SubjectPairs, count_steps, train_model
 from helpers.networks.activations import select_layer_paths, stream_activations
 from helpers.training.processes import single_thread
 
@@ -108,21 +103,24 @@ def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
         to the participant. ``unseen/r/…`` and so on: the same of the set's ``unseen_ids``, where it
         has some; ridge is fitted to all conditions, selection and scores are those of these alone.
     """
-    layers = run.cohort_data.spec.layers
-
     def make() -> Arrays:
         with single_thread():
             model, results = load_model(run), {}
             if evaluation_set.protocol:
-                kernels = layer_kernels(get_backbone(model), run.network.layers, layers,
-                                        run.normalise, evaluation_set)
+                kernels = layer_kernels(run, get_backbone(model), evaluation_set)
                 results |= _score_regions(kernels, evaluation_set)
             if run.condition.objective == "contrastive":
                 results |= _bounds(run, model, evaluation_set)
             return results
 
-    return cached("evaluations", run.name, {
-        "finetuned": run.parts, "evaluation_set": evaluation_set.parts, "layers": list(layers),
+    return _cached_evaluation(run.name, run, evaluation_set, make)
+
+
+def _cached_evaluation(name: str, run: FineTuningRun, evaluation_set: EvaluationSet,
+                       make: Callable[[], Arrays]) -> Arrays:
+    return cached("evaluations", name, {
+        "finetuned": run.parts, "evaluation_set": evaluation_set.parts,
+        "layers": list(run.cohort_data.spec.layers),
         "code": code_digest(["helpers.finetuning.evaluate"])}, make)
 
 
@@ -140,12 +138,11 @@ def _bounds(run: FineTuningRun, model: nn.Module, evaluation_set: EvaluationSet)
     return results
 
 
-def _score_regions(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
+def _score_regions(kernels: Mapping[str, cv.Kernel], evaluation_set: EvaluationSet) -> Arrays:
     """Predict all regions; what depends on features alone is computed once for all of them."""
     if evaluation_set.protocol == "P1":
         return _score_preselected(kernels, evaluation_set)
-    results: Arrays = {}
-    responses, row_sets = evaluation_set.responses, evaluation_set.row_sets
+    responses, row_sets, results = evaluation_set.responses, evaluation_set.row_sets, {}
     all_responses = np.concatenate(list(responses.values()), axis=1)
     masks = [np.isin(np.arange(len(all_responses)), rows) for rows in row_sets.values()]
     nested = evaluation_set.protocol == "nested"
@@ -155,24 +152,23 @@ def _score_regions(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) -> A
     edges = np.cumsum([0, *(y.shape[1] for y in responses.values())])
     for number, prefix in enumerate(row_sets):
         for name, first, last in zip(responses, edges, edges[1:]):
-            by_layer = {layer: scores[number].select(slice(first, last))
+            by_layer = {layer: scores[number][..., first:last]
                         for layer, scores in fold_scores.items()}
-            published = cv.score_p2(by_layer)
-            reported = cv.score_nested(by_layer) if nested else published
-            curve = [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()]
-            results |= {f"{prefix}r/{name}": reported.r, f"{prefix}p2/{name}": published.r,
-                        f"{prefix}layer/{name}": np.array(reported.layer),
+            p2, p2_layer = cv.score_p2(by_layer)
+            r, layer = cv.score_nested(by_layer) if nested else (p2, p2_layer)
+            curve = [cv.average_folds(scores).max(0).mean() for scores in by_layer.values()]
+            results |= {f"{prefix}r/{name}": r, f"{prefix}p2/{name}": p2,
+                        f"{prefix}layer/{name}": np.array(layer),
                         f"{prefix}curve/{name}": np.array(curve)}
     return results
 
 
-def _score_preselected(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
+def _score_preselected(kernels: Mapping[str, cv.Kernel], evaluation_set: EvaluationSet) -> Arrays:
     """Predict all regions by P1: fitted to the images of the fine-tuning, tested on others.
 
     Each region has its own layer and penalty, which were selected beforehand.
     """
-    results: Arrays = {}
-    tested = evaluation_set.test_rows
+    tested, results = evaluation_set.test_rows, {}
     for (name, y), train in zip(evaluation_set.responses.items(), evaluation_set.train_ids):
         layer, alpha = evaluation_set.preselected[name]
         train_rows = np.searchsorted(evaluation_set.stimulus_ids, train)
@@ -186,18 +182,17 @@ def _score_preselected(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) 
     return results
 
 
-def layer_kernels(backbone: nn.Module, layer_paths: Mapping[str, str], layers: Sequence[str],
-                  normalise: PixelNormalisation,
-                  evaluation_set: EvaluationSet) -> dict[str, NDArray[np.float64]]:
+def layer_kernels(run: FineTuningRun, backbone: nn.Module,
+                  evaluation_set: EvaluationSet) -> dict[str, cv.Kernel]:
     """Return the Gram matrix of every layer's features over the conditions of an evaluation set.
 
-    On the network's device.
+    On the device of ``backbone``: the run's network, before or after fine-tuning.
     """
     images, response_idx = evaluation_set.cohort_data.images(evaluation_set.stimulus_ids)
-    device = next(backbone.parameters()).device
+    device, layers = next(backbone.parameters()).device, run.cohort_data.spec.layers
     parts: dict[str, list[NDArray]] = {}
-    stream_activations(backbone, select_layer_paths(layer_paths, layers),
-                       iter_batches(images, normalise, device),
+    stream_activations(backbone, select_layer_paths(run.network.layers, layers),
+                       iter_batches(images, run.normalise, device),
                        lambda _start, name, values: parts.setdefault(name, []).append(
                            values.to("cpu", torch.float32, copy=True).numpy()))
     return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)),
@@ -210,17 +205,12 @@ def preselect_layer_and_alpha(run: FineTuningRun,
 
     For protocol P1 (the preprint's encoding accuracy; authors' encoding scripts).
     """
-    layers = run.cohort_data.spec.layers
-
     def make() -> Arrays:
-        kernels = layer_kernels(run.network.model, run.network.layers, layers, run.normalise,
-                                evaluation_set)
+        kernels = layer_kernels(run, run.network.model, evaluation_set)
         (y,) = evaluation_set.responses.values()
         layer, alpha, _ = cv.select_layer_and_alpha(kernels, y, evaluation_set.folds)
         return {"layer": np.array(layer), "alpha": np.array(alpha)}
 
     name = f"preselected-{evaluation_set.regions[0].name}".replace(" ", "_")
-    selected = cached("evaluations", name, {
-        "network": run.network.parts, "evaluation_set": evaluation_set.parts,
-        "layers": list(layers), "code": code_digest(["helpers.finetuning.evaluate"])}, make)
+    selected = _cached_evaluation(name, run, evaluation_set, make)
     return str(selected["layer"]), float(selected["alpha"])

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from helpers.finetuning.information_bound import information_bound
+from helpers.encoding.cohort_features import average_by_condition
+from helpers.finetuning.information_bound import InformationBound, information_bound
 from helpers.finetuning.models import ContrastiveModel
 from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs
 from helpers.networks.activations import exact_inference
 
 BATCH_SIZE = 128
 """Images in one forward pass."""
-BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n",
-                 "embedding_dim", "shared_batchnorm")
+BOUND_COLUMNS = (*(one.name for one in fields(InformationBound)), "embedding_dim",
+                 "shared_batchnorm")
 """Values of `held_out_bound`: the fields of `InformationBound`, the embedding dimension z, and the
 calibrated bound with shared statistics."""
 
@@ -35,15 +36,6 @@ def iter_batches(pixels: NDArray[np.uint8], normalise: PixelNormalisation,
     """Yield batches of images, normalised for a network."""
     for start in range(0, len(pixels), BATCH_SIZE):
         yield normalise(np.array(pixels[start:start + BATCH_SIZE]), device)
-
-
-def average_by_condition(values: NDArray, response_idx: NDArray[np.int64]) -> NDArray:
-    """Average the rows of each condition, (n_conditions, n_units), in their order."""
-    if np.array_equal(response_idx, np.arange(len(response_idx))):
-        return values
-    order = np.argsort(response_idx, kind="stable")
-    _, first, counts = np.unique(response_idx[order], return_index=True, return_counts=True)
-    return np.add.reduceat(values[order], first, axis=0) / counts[:, None]
 
 
 def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 import torch
 from joblib import Parallel, delayed
 
+from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.cache import key
 from helpers.core.cluster import dask_cluster
 from helpers.core.console import echo, progress
@@ -55,7 +55,7 @@ def map_runs(function: Callable[..., T], arguments: Sequence[tuple], label: str,
     with dask_cluster():
         pool = Parallel(n_jobs=n_workers, return_as="generator", pre_dispatch="n_jobs")
         return cooperative_map(
-            partial(_call_with, function), arguments, map_function=lambda call, some: progress(
+            lambda one: function(*one), arguments, map_function=lambda call, some: progress(
                 pool(delayed(call)(one) for one in some), label, len(some)))
 
 
@@ -72,33 +72,29 @@ def require_disk_space(runs: Sequence[FineTuningRun], n_workers: int = 1) -> Non
     first = next(iter(distinct.values()))
     n_units = count_head_inputs(first.network.model, first.cohort_data.spec,
                                 first.cohort_data.image_size)
-    sizes = {where: weights_size(run, n_units) for where, run in distinct.items()}
-    if sum(size for size, _ in sizes.values()) > WORTH_TELLING:  # else not worth a look
-        sizes = {where: size for where, size in sizes.items()
-                 if not (folder / f"{distinct[where].name}-{key(**distinct[where].parts)}.npz"
-                         ).is_file()}
-    saved = sum(size for size, _ in sizes.values())
-    state = n_workers * N_STATE_COPIES * max((size for _, size in sizes.values()), default=0)
-    what = f"{len(sizes)} networks to fine-tune"
+    n_values = {where: count_values(run, n_units) for where, run in distinct.items()}
+    value_size = saved_value_size(first.cohort_data.spec)
+    if value_size * sum(n_values.values()) > WORTH_TELLING:  # else not worth a look
+        n_values = {where: n for where, n in n_values.items()
+                    if not (folder / f"{distinct[where].name}-{key(**distinct[where].parts)}.npz"
+                            ).is_file()}
+    saved = value_size * sum(n_values.values())
+    state = n_workers * N_STATE_COPIES * 4 * max(n_values.values(), default=0)
+    what = f"{len(n_values)} networks to fine-tune"
     if saved > WORTH_TELLING:
         echo(f"{what}: {format_size(saved)} of weights in {folder}")
     ensure_space(folder, saved + state, f"{what}, one by one; what is finished stays")
 
 
-def weights_size(run: FineTuningRun, n_units: int) -> tuple[int, int]:
-    """Return the bytes that a fine-tuned network takes on disk, and those of its float32 weights.
-
-    The first are in ``saved_precision``, with its checkpoints in float32. No head is made for it:
-    its tensors have shapes alone.
+def saved_value_size(spec: FinetuningSpec) -> int:
+    """Return the bytes of a weight on disk: in ``saved_precision``, and in float32 at checkpoints.
     """
-    spec = run.cohort_data.spec
+    return (2 if spec.saved_precision == "float16" else 4) + 4 * len(spec.checkpoints)
+
+
+def count_values(run: FineTuningRun, n_units: int) -> int:
+    """Count the weights of a fine-tuned network. No head is made: its tensors have shapes alone."""
     with torch.device("meta"):
-        model = add_head(run.condition, run.network.model, n_units, run.n_voxels, spec,
-                         run.max_voxels)
-    n_values = sum(tensor.numel() for tensor in model.state_dict().values())
-    itemsize = 2 if spec.saved_precision == "float16" else 4
-    return n_values * itemsize + 4 * n_values * len(spec.checkpoints), 4 * n_values
-
-
-def _call_with(function: Callable[..., T], arguments: tuple) -> T:
-    return function(*arguments)
+        model = add_head(run.condition, run.network.model, n_units, run.n_voxels,
+                         run.cohort_data.spec, run.max_voxels)
+    return sum(tensor.numel() for tensor in model.state_dict().values())

@@ -12,35 +12,32 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from helpers.brains.rois import domain_of
 from helpers.brains.surfaces import Surface
-from helpers.figures import flat_maps
-from helpers.figures.style import (
-    COLOURS,
-    DIVERGING,
-    MIN_POINTS,
-    REGION_GROUPS,
-    SEQUENTIAL,
-    TRAINING,
-    display_name,
-    say_absent,
-)
+from helpers.encoding.plots import dodge, marker_handle
+from helpers.figures import flat_maps, style
 from helpers.finetuning.statistics import select_group
 
 CONDITION_STYLES = {
-    "untrained": (TRAINING["untrained"], "."), "pretrained": (TRAINING["pretrained"], "*"),
-    "shuffled": (TRAINING["shuffled"], "x"), "regression": (TRAINING["regression"], "v"),
-    "regression, same head": (TRAINING["regression, variant"], "D"),
-    "contrastive": (TRAINING["contrastive"], "o"),
-    "contrastive, fixed z": (TRAINING["contrastive, variant"], "s"),
-    "pooled, avg": (TRAINING["contrastive, variant"], "P"),
-    "pooled, const": (TRAINING["contrastive, variant"], "X")}
+    "untrained": (style.TRAINING["untrained"], "."),
+    "pretrained": (style.TRAINING["pretrained"], "*"),
+    "shuffled": (style.TRAINING["shuffled"], "x"),
+    "regression": (style.TRAINING["regression"], "v"),
+    "regression, same head": (style.TRAINING["regression, variant"], "D"),
+    "contrastive": (style.TRAINING["contrastive"], "o"),
+    "contrastive, fixed z": (style.TRAINING["contrastive, variant"], "s"),
+    "pooled, avg": (style.TRAINING["contrastive, variant"], "P"),
+    "pooled, const": (style.TRAINING["contrastive, variant"], "X")}
 """Condition -> colour and marker, the same in every figure."""
 GROUP_COLOURS = {"early": "0.6", "higher": "0.15"}
 """Early and higher regions: light and dark grey, open and filled where they are markers."""
 GROUP_MARKERS = {"early": "o", "higher": "s", "all": "D"}
+
+
+TILTED = {"ha": "right", "rotation_mode": "anchor"}
+"""Options of tick labels that are rotated."""
+
 
 
 def zero_lines(axes: Axes, which: str = "xy") -> None:
@@ -69,7 +66,7 @@ def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequenc
     for place, group in enumerate(groups):
         means = select_group(scores, group).pivot_table(
             index="subject", columns="condition", values=value).reindex(columns=list(conditions))
-        x = place + (np.arange(len(conditions)) - (len(conditions) - 1) / 2) * width
+        x = place + dodge(len(conditions), 0.8)
         for _, row in means.iterrows():
             axes.plot(x, row, color="0.8", linewidth=0.5, zorder=1)
         for where, condition in zip(x, conditions):
@@ -98,10 +95,9 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     labels : dict, (condition, baseline) -> text
     """
     colours = {**GROUP_COLOURS, "all": "k"}
-    offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * (0.7 / len(groups))
     by_row = table.set_index(["condition", "baseline", "group"])
     for place, pair in enumerate(labels):
-        for group, offset in zip(groups, offsets):
+        for group, offset in zip(groups, dodge(len(groups), 0.7)):
             if (*pair, group) not in by_row.index:
                 continue
             row, y = by_row.loc[(*pair, group)], place + offset
@@ -119,7 +115,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
                 columnspacing=1)
 
 
-def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
+def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = style.SEQUENTIAL,
                  centre: float | None = None, digits: int = 2, boxed: bool = False,
                  limits: tuple[float, float] | None = None) -> AxesImage:
     """Print a table of numbers as a heat map.
@@ -151,16 +147,14 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
     image = axes.imshow(numbers, cmap=cmap, aspect="auto", vmin=low, vmax=high)
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            red, green, blue, _ = image.cmap(image.norm(number))
-            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+            dark = np.dot(image.cmap(image.norm(number))[:3], (0.3, 0.59, 0.11)) < 0.5
             axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center",
-                      fontsize=MIN_POINTS, color="white" if dark else "black")
+                      fontsize=style.MIN_POINTS, color="white" if dark else "black")
     for row, row_numbers in enumerate(numbers):
         if boxed and np.isfinite(row_numbers).any():
             axes.add_patch(Rectangle((np.nanargmax(row_numbers) - 0.5, row - 0.5), 1, 1,
                                      fill=False, edgecolor="white", linewidth=1.6))
-    axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=45, ha="right",
-                    rotation_mode="anchor")
+    axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=45, **TILTED)
     axes.set_yticks(range(table.shape[0]), map(str, table.index))
     axes.tick_params(length=0)
     return image
@@ -183,24 +177,22 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
     limit : float
         Colours saturate at plus and minus this.
     """
-    place, regions = surface.place[voxels["vertex"]], voxels.groupby("roi", sort=False)["vertex"]
+    place = surface.place[voxels["vertex"]]
     if surface.flat:
         flat_maps.draw_sheet(axes, surface)
-        axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], cmap=DIVERGING,
-                     vmin=-limit, vmax=limit, s=9, linewidths=0)
+        axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], s=9, linewidths=0,
+                     cmap=style.DIVERGING, vmin=-limit, vmax=limit)
     else:
         # Imported here: it takes seconds, and only maps of folded cortex use it.
         from nilearn.plotting import plot_surf_stat_map
         vertex_values = np.full(len(surface.points), np.nan)
         vertex_values[place] = voxels["gain"]
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
-                           cmap=DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
-    by_domain: dict[str, dict[str, NDArray]] = {}
-    for roi, vertex in regions:
-        by_domain.setdefault(domain_of(str(roi)), {})[str(roi)] = vertex.to_numpy()
-    for domain, own in by_domain.items():
-        flat_maps.outline_regions(axes, surface, own, names=domain not in COLOURS,
-                                  colour=COLOURS.get(domain, flat_maps.OUTLINE))
+                           cmap=style.DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
+    for domain, part in voxels.groupby(voxels["roi"].map(domain_of), sort=False):
+        own = {roi: vertex.to_numpy() for roi, vertex in part.groupby("roi", sort=False)["vertex"]}
+        flat_maps.outline_regions(axes, surface, own, names=domain not in style.COLOURS,
+                                  colour=style.COLOURS.get(domain, flat_maps.OUTLINE))
 
 
 def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, str], Surface],
@@ -221,7 +213,7 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
     drawn = list(surfaces)[:8]
     rows = place.subgridspec(2, 1, height_ratios=[1, 0.05], hspace=0.06)
     if not drawn:
-        say_absent(figure.add_subplot(rows[0]), "no cortical surfaces here: no map")
+        style.say_absent(figure.add_subplot(rows[0]), "no cortical surfaces here: no map")
         return
     limit = float(np.nanpercentile(voxels["gain"].abs(), 98))
     maps = rows[0].subgridspec(1, len(drawn), wspace=0.02)
@@ -233,19 +225,18 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
         axes.set_title(f"{subject} {hemisphere}")
     below = rows[1].subgridspec(1, 3)
     gain_colorbar(figure.add_subplot(below[1]), limit, "gain in r: contrastive − pretrained")
-    domains = [domain for domain in dict.fromkeys(map(domain_of, map(str, voxels["roi"].unique())))
-               if domain in COLOURS]
-    if domains:
+    handles = [Line2D([], [], color=style.COLOURS[domain], label=style.display_name(domain))
+               for domain in voxels["roi"].map(domain_of).unique() if domain in style.COLOURS]
+    if handles:
         key = figure.add_subplot(below[2])
         key.axis("off")
-        key.legend(handles=[Line2D([], [], color=COLOURS[domain], label=display_name(domain))
-                            for domain in domains], loc="upper right", ncols=4,
-                   title="regions that prefer", handlelength=1)
+        key.legend(handles=handles, loc="upper right", ncols=4, title="regions that prefer",
+                   handlelength=1)
 
 
 def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
     """Draw the colour bar of `gain_map`."""
-    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=DIVERGING, aspect="auto",
+    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=style.DIVERGING, aspect="auto",
                 extent=(-limit, limit, 0, 1))
     axes.set_yticks([])
     axes.set_xlabel(label)
@@ -253,9 +244,8 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
 
 def group_handles(groups: Sequence[str]) -> list[Line2D]:
     """Return legend handles of groups of regions: open and filled markers."""
-    return [Line2D([], [], color=REGION_GROUPS["higher"], marker="o", linestyle="none",
-                   markersize=4, markerfacecolor=REGION_GROUPS[group], label=f"{group} regions")
-            for group in groups]
+    return [marker_handle(f"{group} regions", style.REGION_GROUPS["higher"], "o",
+                          markerfacecolor=style.REGION_GROUPS[group]) for group in groups]
 
 
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
@@ -265,17 +255,15 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
     margin = 0.05 * (high - low) or 0.05
     ends = [low - margin, high + margin]
     axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
-    axes.scatter(x, y, c=[REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
-                 edgecolors=REGION_GROUPS["higher"])
+    axes.scatter(x, y, c=[style.REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
+                 edgecolors=style.REGION_GROUPS["higher"])
     axes.legend(handles=group_handles(dict.fromkeys(groups)), loc="upper center",
                 bbox_to_anchor=(0.5, -0.2), ncols=2, handletextpad=0.1)
 
 
 def condition_handles(conditions: Sequence[str]) -> list:
     """Return legend handles of conditions."""
-    return [Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4,
-                   label=condition)
-            for condition in conditions for colour, marker in [CONDITION_STYLES[condition]]]
+    return [marker_handle(name, *CONDITION_STYLES[name]) for name in conditions]
 
 
 def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
@@ -296,8 +284,7 @@ def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
         colour, marker = CONDITION_STYLES[condition]
         axes.errorbar(range(len(layers)), means.mean(), means.sem() if len(means) > 1 else None,
                       color=colour, marker=marker, markersize=3, linewidth=1, elinewidth=0.7)
-    axes.set_xticks(range(len(layers)), list(layers), rotation=60, ha="right",
-                    rotation_mode="anchor")
+    axes.set_xticks(range(len(layers)), list(layers), rotation=60, **TILTED)
 
 
 def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
@@ -322,4 +309,4 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
     zero_lines(axes, "y")
     axes.set_xticks([place + offset for place in range(len(groups)) for offset in places.values()],
                     [f"{group},\n{label}" for group in groups for label in ("within", "cross")],
-                    rotation=45, ha="right", rotation_mode="anchor")
+                    rotation=45, **TILTED)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from types import ModuleType
 
@@ -33,8 +32,6 @@ VOXELS_AT_ONCE = 2048
 """Predictions of these voxels are held at once: 1 GB at the published size."""
 Kernel = NDArray[np.float64] | Tensor
 """A Gram matrix, and what is decomposed from it: an array, or a float64 tensor on a GPU."""
-LayerKernels = Mapping[str, Kernel]
-"""Layer -> Gram matrix of its raw features, (n_conditions, n_conditions)."""
 
 
 def linear_kernel(features: NDArray, device: torch.device | str = "cpu") -> Kernel:
@@ -81,44 +78,28 @@ def predict_ridge(K: Kernel, y: NDArray, train: NDArray, test: NDArray, *,
     With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
     the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
     """
-    return _fit_components(K, train, test, max_components).predict(y, alphas)
+    return _fit_components(K, train, test, max_components)(y, alphas)
 
 
-@dataclass(frozen=True)
-class _Components:
-    """Principal components of some conditions, and what they predict for others.
-
-    Attributes
-    ----------
-    train : array, int
-    values : array or Tensor, shape (n_components,)
-    vectors : array or Tensor, shape (n_train, n_components)
-    test_components : array or Tensor, shape (n_test, n_components)
-    """
-
-    train: NDArray
-    values: Kernel
-    vectors: Kernel
-    test_components: Kernel
-
-    def predict(self, y: NDArray, alphas: Sequence[float]) -> NDArray[np.float64]:
-        """Return predictions (n_alphas, n_test, n_voxels)."""
-        y_train = _like(self.vectors, y[self.train])
-        mean = y_train.mean(0, dtype=_library(y_train).float64)
-        response_loadings = self.vectors.T @ (y_train - mean)
-        return np.stack([_to_numpy(mean + self.test_components / (self.values + alpha)
-                                   @ response_loadings) for alpha in alphas])
-
-
-def _fit_components(K: Kernel, train: NDArray, test: NDArray, max_components: int) -> _Components:
+def _fit_components(K: Kernel, train: NDArray, test: NDArray, max_components: int
+                    ) -> Callable[[NDArray, Sequence[float]], NDArray[np.float64]]:
+    """Fit principal components to some conditions; return what predicts others from y and alphas,
+    (n_alphas, n_test, n_voxels)."""
     train_kernel, test_kernel = K[np.ix_(train, train)], K[np.ix_(test, train)]
     column_means = train_kernel.mean(0)
     centred = train_kernel - column_means - column_means[:, None] + column_means.mean()
-    n = min(max_components, len(train) - 1)
-    values, vectors = _eigh_largest(centred, n)
+    values, vectors = _eigh_largest(centred, min(max_components, len(train) - 1))
     test_components = (test_kernel - test_kernel.mean(1, keepdims=True) - column_means
                        + column_means.mean()) @ vectors
-    return _Components(train, values, vectors, test_components)
+
+    def predict(y: NDArray, alphas: Sequence[float]) -> NDArray[np.float64]:
+        y_train = _like(vectors, y[train])
+        mean = y_train.mean(0, dtype=_library(y_train).float64)
+        response_loadings = vectors.T @ (y_train - mean)
+        return np.stack([_to_numpy(mean + test_components / (values + alpha) @ response_loadings)
+                         for alpha in alphas])
+
+    return predict
 
 
 def _eigh_largest(symmetric: Kernel, n: int) -> tuple[Kernel, Kernel]:
@@ -182,77 +163,62 @@ def make_folds(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray
     return [np.sort(part) for part in np.array_split(order, n_folds)]
 
 
-@dataclass(frozen=True)
-class FoldScores:
-    """One layer's scores in all folds.
+def compute_fold_scores(K: Kernel, y: NDArray, folds: Sequence[NDArray],
+                        **settings: object) -> NDArray[np.float64]:
+    """Score a layer in all folds, and in all pairs of folds (one fit for each pair).
 
-    Attributes
-    ----------
-    outer : array, float64, shape (n_folds, n_alphas, n_voxels)
-        Fold a, predicted from all others.
-    inner : array, float64, shape (n_folds, n_folds, n_alphas, n_voxels), optional
-        Place (a, b): fold b, predicted from all folds but a and b; NaN where a = b. A selection
-        by row a is independent of fold a.
+    ``folds`` are rows, together all; other arguments are those of `compute_fold_scores_of`.
+
+    Returns
+    -------
+    array, float64, shape (n_folds, n_folds, n_alphas, n_voxels)
+        Place (a, b): fold b, predicted from all folds but a and b. The diagonal, a fold that is
+        predicted from all others, is what is reported; a selection by the rest of row a is
+        independent of fold a.
     """
-
-    outer: NDArray[np.float64]
-    inner: NDArray[np.float64] | None = None
-
-    def select(self, columns: slice) -> FoldScores:
-        """Return the scores of some voxels."""
-        return FoldScores(self.outer[..., columns],
-                          None if self.inner is None else self.inner[..., columns])
-
-
-def compute_fold_scores(K: Kernel, y: NDArray, folds: Sequence[NDArray], *,
-                        inner_folds: bool = True, alphas: Sequence[float] = ALPHAS,
-                        max_components: int = MAX_COMPONENTS) -> FoldScores:
-    """Score a layer in all folds and, for ``inner_folds``, in all pairs (one fit for each pair).
-
-    ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
-    """
-    return compute_fold_scores_of(K, y, folds, [np.ones(len(y), bool)], inner_folds=inner_folds,
-                                  alphas=alphas, max_components=max_components)[0]
+    return compute_fold_scores_of(K, y, folds, [np.ones(len(y), bool)], **settings)[0]
 
 
 def compute_fold_scores_of(K: Kernel, y: NDArray, folds: Sequence[NDArray],
                            masks: Sequence[NDArray[np.bool_]], *, inner_folds: bool = True,
                            alphas: Sequence[float] = ALPHAS,
-                           max_components: int = MAX_COMPONENTS) -> list[FoldScores]:
+                           max_components: int = MAX_COMPONENTS) -> list[NDArray[np.float64]]:
     """Score several sets of conditions, from the same predictions: all conditions are fitted to.
 
-    ``masks``: bool, each (n_conditions,), the conditions that count in scores; other arguments are
-    those of `compute_fold_scores`. Voxels are predicted by parts, so that memory does not grow with
-    them.
+    ``masks``: bool, each (n_conditions,), the conditions that count in scores. Without
+    ``inner_folds`` all but the diagonal is NaN. Voxels are predicted by parts, so that memory does
+    not grow with them. Returns an array as `compute_fold_scores` for each mask.
     """
-    pairs = list(combinations(range(len(folds)), 2)) if inner_folds else []
-    held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
-    predict = fit_held_out(K, held_out, alphas, max_components)
-    parts: list[list[FoldScores]] = []
+    pairs = [(fold, fold) for fold in range(len(folds))]
+    pairs += combinations(range(len(folds)), 2) if inner_folds else ()
+    predict = fit_held_out(K, [folds[a] if a == b else np.concatenate([folds[a], folds[b]])
+                               for a, b in pairs], alphas, max_components)
+    parts = []
     for first in range(0, y.shape[1], VOXELS_AT_ONCE):
         y_part = y[:, first:first + VOXELS_AT_ONCE]
-        predicted = predict(y_part)
-        parts.append([_score_folds(predicted, y_part, folds, pairs, mask) for mask in masks])
-    return [FoldScores(np.concatenate([one.outer for one in scores], -1), None if not inner_folds
-                       else np.concatenate([one.inner for one in scores], -1))
-            for scores in zip(*parts)]
+        predicted = dict(zip(pairs, predict(y_part)))
+        parts.append([_score_folds(predicted, y_part, folds, mask) for mask in masks])
+    return [np.concatenate(scores, axis=-1) for scores in zip(*parts)]
 
 
-def _score_folds(predicted: Sequence[NDArray], y: NDArray, folds: Sequence[NDArray],
-                 pairs: Sequence[tuple[int, int]], scored: NDArray[np.bool_]) -> FoldScores:
-    """Correlate predictions of every fold and of every pair of folds with the scored rows."""
+def _score_folds(predicted: Mapping[tuple[int, int], NDArray], y: NDArray,
+                 folds: Sequence[NDArray], scored: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Correlate predictions of every pair of folds with the scored rows."""
     def correlate(one: NDArray, fold: NDArray) -> NDArray:
         kept = scored[fold]
         return correlate_predictions(one[:, kept], y[fold[kept]])
 
-    outer = np.stack([correlate(one, fold) for one, fold in zip(predicted, folds)])
-    if not pairs:
-        return FoldScores(outer)
-    inner = np.full((len(folds), *outer.shape), np.nan)
-    for (a, b), one in zip(pairs, predicted[len(folds):]):
-        inner[b, a] = correlate(one[:, :len(folds[a])], folds[a])
-        inner[a, b] = correlate(one[:, len(folds[a]):], folds[b])
-    return FoldScores(outer, inner)
+    scores = np.full((len(folds), len(folds), len(predicted[0, 0]), y.shape[1]), np.nan)
+    for (a, b), one in predicted.items():
+        scores[a, b] = correlate(one[:, -len(folds[b]):], folds[b])
+        if a != b:
+            scores[b, a] = correlate(one[:, :len(folds[a])], folds[a])
+    return scores
+
+
+def average_folds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average the reported scores of `compute_fold_scores` over folds, (n_alphas, n_voxels)."""
+    return scores[range(len(scores)), range(len(scores))].mean(0)
 
 
 def fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float] = ALPHAS,
@@ -267,7 +233,7 @@ def fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float]
     all_rows = np.arange(len(K))
     fits = [_fit_components(K, np.setdiff1d(all_rows, rows), rows, max_components)
             for rows in held_out]
-    return lambda y: [fit.predict(y, alphas) for fit in fits]
+    return lambda y: [fit(y, alphas) for fit in fits]
 
 
 def _predict_from_one(decomposed: tuple[Kernel, Kernel], y: NDArray, held_out: Sequence[NDArray],
@@ -280,8 +246,7 @@ def _predict_from_one(decomposed: tuple[Kernel, Kernel], y: NDArray, held_out: S
     :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for sets of rows; Cook &
     Weisberg 1982). Returns an array (n_alphas, n_rows, n_voxels) for each set of rows.
     """
-    values, vectors = decomposed
-    y = np.asarray(y, np.float64)
+    (values, vectors), y = decomposed, np.asarray(y, np.float64)
     centred = _like(vectors, y - y.mean(0))
     predictions: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
     for alpha in alphas:
@@ -324,57 +289,53 @@ def _eigh_centred(K: Kernel) -> tuple[Kernel, Kernel]:
     return values.clip(0), vectors
 
 
-@dataclass(frozen=True)
-class ProtocolResult:
-    """Encoding accuracy of one region by one protocol.
-
-    Attributes
-    ----------
-    r : array, float64, shape (n_voxels,)
-        Correlation of predicted and measured responses.
-    layer : str
-        The selected layer; the most frequent one where folds differ.
-    """
-
-    r: NDArray[np.float64]
-    layer: str
-
-
-def score_nested(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
+def score_nested(by_layer: Mapping[str, NDArray[np.float64]]) -> tuple[NDArray[np.float64], str]:
     """Score by nested cross-validation: penalty per voxel, layer per region, anew for every fold.
 
     The criterion of selection is that of `score_p2`, on folds other than the reported one.
 
     Parameters
     ----------
-    by_layer : dict, layer -> FoldScores
+    by_layer : dict, layer -> array
+        Of `compute_fold_scores`.
+
+    Returns
+    -------
+    r : array, float64, shape (n_voxels,)
+        Correlation of predicted and measured responses.
+    layer : str
+        The selected layer; the most frequent one where folds differ.
     """
     selected, r = [], []
-    for fold in range(len(next(iter(by_layer.values())).outer)):
-        inner = {layer: np.nanmean(scores.inner[fold], axis=0)
-                 for layer, scores in by_layer.items()}
+    n_folds = len(next(iter(by_layer.values())))
+    for fold in range(n_folds):
+        others = np.arange(n_folds) != fold
+        inner = {layer: scores[fold, others].mean(0) for layer, scores in by_layer.items()}
         layer = max(inner, key=lambda name: inner[name].max(0).mean())
         alpha = inner[layer].argmax(0)
-        r.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
+        r.append(np.take_along_axis(by_layer[layer][fold, fold], alpha[None], axis=0)[0])
         selected.append(layer)
-    return ProtocolResult(np.mean(r, axis=0), Counter(selected).most_common(1)[0][0])
+    return np.mean(r, axis=0), Counter(selected).most_common(1)[0][0]
 
 
-def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
+def score_p2(by_layer: Mapping[str, NDArray[np.float64]]) -> tuple[NDArray[np.float64], str]:
     """Select and report on the same folds, as the authors' later code (P2): optimistic.
 
     Mean r over folds for each layer, penalty and voxel; the best penalty of each voxel; then the
-    layer with the best mean over voxels (authors' encoding scripts).
+    layer with the best mean over voxels (authors' encoding scripts). Arguments and results are
+    those of `score_nested`.
     """
-    best = {layer: scores.outer.mean(0).max(0) for layer, scores in by_layer.items()}
+    best = {layer: average_folds(scores).max(0) for layer, scores in by_layer.items()}
     layer = max(best, key=lambda name: best[name].mean())
-    return ProtocolResult(best[layer], layer)
+    return best[layer], layer
 
 
-def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[NDArray], *,
+def select_layer_and_alpha(kernels: Mapping[str, Kernel], y: NDArray, folds: Sequence[NDArray], *,
                            alphas: Sequence[float] = ALPHAS
                            ) -> tuple[str, float, dict[str, float]]:
     """Select one layer and one penalty for a region, as the preprint (P1).
+
+    ``kernels``: layer -> Gram matrix of its features, (n_conditions, n_conditions).
 
     Returns
     -------

@@ -231,9 +231,9 @@ class EvaluationSet:
         if self.unseen_ids is None or len(self.unseen_ids) == len(self.test_rows):
             return {ALL: self.test_rows}
         unseen = np.searchsorted(self.stimulus_ids, self.unseen_ids)
-        fewest = min(np.isin(fold, unseen).sum() for fold in self.folds or [self.test_rows])
-        if fewest < 3:
-            raise LabError(f"{fewest} held-out conditions, in a fold, whose images no other "
+        n_min = min(np.isin(fold, unseen).sum() for fold in self.folds or [self.test_rows])
+        if n_min < 3:
+            raise LabError(f"{n_min} held-out conditions, in a fold, whose images no other "
                            f"participant's network was fine-tuned on (of {len(self.test_rows)}: "
                            f"{len(unseen)})", expected="3 or more",
                            remedy="hold more images out, or set evaluate_shared = \"published\" in "

@@ -64,20 +64,11 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
     Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; authors' analysis code. With pooled
     and cross-participant models both are compared on the images of `on_the_same_images`.
     """
-    voxels = on_the_same_images(voxels, (condition, baseline))
-    scores_condition, scores_baseline = (voxels[voxels["condition"] == name]
-                                         for name in (condition, baseline))
-    if scores_condition.empty or scores_baseline.empty:
-        raise LabError(f"no scores of {condition if scores_condition.empty else baseline!r}",
-                       expected="both conditions in the table",
-                       remedy="evaluate both conditions first")
-    keys = [*REGION_COLUMNS, "seed", "voxel"]
-    both = scores_condition.merge(scores_baseline[[*keys, "r", "donor"]], on=keys,
-                                  suffixes=("", "_baseline"))
+    both = _pair_conditions(voxels, condition, baseline, "voxel")
     # Where both have donors, a network is compared with the one of the same donor.
     both = both[(both["donor_baseline"] == both["donor"])
                 | ~both["donor_baseline"].isin(both["donor"].unique())]
-    better = both.assign(improved=(both["r"] > both["r_baseline"]).astype(float))
+    better = both.assign(improved=(both["gain"] > 0).astype(float))
     return better.groupby(["donor", *REGION_COLUMNS, "seed"],
                           sort=False)["improved"].mean().reset_index()
 
@@ -146,7 +137,7 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
     for condition, baseline in pairs:
         crossed = has_shared_networks(scores[scores["condition"].isin([condition, baseline])])
         improved_fraction = fraction_improved(voxels, condition, baseline)
-        gains = _gains(scores, condition, baseline)
+        gains = _pair_conditions(scores, condition, baseline)
         for group in GROUPS:
             pivot = pivot_shared_models if crossed else pivot_subject_by_seed
             gain_by_training = pivot(select_group(gains, group), "gain").to_numpy()
@@ -172,7 +163,7 @@ def condition_differences_by_region(voxels: pd.DataFrame,
     """
     scores, rows = region_scores(voxels), []
     for condition, baseline in pairs:
-        for (roi, hemisphere), part in _gains(scores, condition, baseline).groupby(
+        for (roi, hemisphere), part in _pair_conditions(scores, condition, baseline).groupby(
                 ["roi", "hemisphere"], sort=False):
             gain = pivot_subject_by_seed(part, "gain").mean(axis=1).to_numpy()
             difference, t, p = paired_t_test(gain, np.zeros(len(gain)))
@@ -183,11 +174,17 @@ def condition_differences_by_region(voxels: pd.DataFrame,
     return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 
 
-def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
-    keys, scores = [*REGION_COLUMNS, "seed"], on_the_same_images(scores, (condition, baseline))
-    one, other = (scores[scores["condition"] == name][[*keys, "r"]]
-                  for name in (condition, baseline))
-    both = one.merge(other, on=keys, suffixes=("", "_baseline"))
+def _pair_conditions(scores: pd.DataFrame, condition: str, baseline: str,
+                     *keys: str) -> pd.DataFrame:
+    """Put the scores of two conditions side by side: ``r, r_baseline, gain``, and both donors."""
+    keys, scores = [*REGION_COLUMNS, "seed", *keys], on_the_same_images(scores,
+                                                                        (condition, baseline))
+    one, other = (scores[scores["condition"] == name] for name in (condition, baseline))
+    if one.empty or other.empty:
+        raise LabError(f"no scores of {condition if one.empty else baseline!r}",
+                       expected="both conditions in the table",
+                       remedy="evaluate both conditions first")
+    both = one.merge(other[[*keys, "r", "donor"]], on=keys, suffixes=("", "_baseline"))
     return both.assign(gain=both["r"] - both["r_baseline"])
 
 

@@ -2,7 +2,9 @@
 
 ``for run in study.runs(conditions): evaluate(run, held_out)`` for every ``held_out`` of
 ``study.held_out(run)``, in several processes and once: the rest of this module arranges the results
-in tables.
+in tables. One run can be followed through five modules: this one, `runs` (what it is made from),
+`evaluate` (fine-tuned and evaluated, each once), `training_loop`, and `ridge_cv` (encoding
+accuracy).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -19,7 +22,6 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.cache import Arrays
-from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
 from helpers.finetuning.conditions import (
     CONDITIONS,
@@ -93,12 +95,12 @@ class FineTuningStudy:
         LabError
             If there are none.
         """
-        used = self.region_table[self.region_table["excluded_because"] == ""]
-        if used.empty:
+        found = self._regions_of(self.cohort_data.spec.min_voxels)
+        if not found:
             raise LabError("no region of any participant can be used",
                            expected=f"{self.cohort_data.spec.min_voxels} voxels that vary",
                            remedy="name other ROIs in [finetuning] of the profile")
-        return _regions_of(used)
+        return found
 
     @cached_property
     def regions_by_name(self) -> dict[str, tuple[Region, ...]]:
@@ -109,14 +111,21 @@ class FineTuningStudy:
     @cached_property
     def pools(self) -> dict[str, tuple[Region, ...]]:
         """Name -> that region of all participants to whom a pooled network is fine-tuned."""
-        table = self.region_table
-        pooled = _regions_of(table[(table["n_valid_voxels"] > 0) & (
-            table["n_valid_voxels"] >= self.cohort_data.spec.min_voxels_in_pool)])
+        pooled = self._regions_of(self.cohort_data.spec.min_voxels_in_pool)
         return {name: tuple(region for region in pooled if region.name == name)
                 for name in self.regions_by_name}
 
+    def _regions_of(self, min_voxels: int) -> list[Region]:
+        table = self.region_table
+        return [Region(*row) for row in table.loc[
+            table["n_valid_voxels"] >= min_voxels,
+            ["subject", "roi", "hemisphere"]].itertuples(index=False)]
+
     def _split(self, region: Region, split: int) -> StimulusSplit:
         return self.cohort_data.splits(region.subject)[split]
+
+    def _unseen(self, region: Region, split: int) -> NDArray[np.int64]:
+        return self.cohort_data.unseen(region.subject, split)
 
     # ---- learning rates -----------------------------------------------------------------------
 
@@ -129,12 +138,12 @@ class FineTuningStudy:
         """
         spec, rows = self.cohort_data.spec, []
         for name in SEARCHED_CONDITIONS:
-            recorded = list(zip(spec.learning_rates, spec.rate_search_scores.get(name, ())))
-            best = max((r for _, r in recorded), default=np.nan)
-            default = [(default_learning_rate(CONDITIONS[name], spec), np.nan)]
+            recorded = spec.rate_search_scores.get(name)
+            rates = (spec.learning_rates if recorded
+                     else [default_learning_rate(CONDITIONS[name], spec)])
             rows += [{"condition": name, "learning_rate": learning_rate, "r": r,
-                      "chosen": r == best or not recorded}
-                     for learning_rate, r in recorded or default]
+                      "chosen": not recorded or r == max(recorded)}
+                     for learning_rate, r in zip(rates, recorded or [np.nan])]
         return pd.DataFrame(rows)
 
     def search_learning_rates(self) -> pd.DataFrame:
@@ -152,27 +161,24 @@ class FineTuningStudy:
         order = np.random.default_rng([self.seed, 5]).permutation(len(self.regions))
         regions = [self.regions[i] for i in sorted(order[:spec.n_rate_search_regions])]
         requests = []
-        for condition in map(get_condition, SEARCHED_CONDITIONS):
-            for learning_rate in spec.learning_rates:
-                for region in regions:
-                    train, validate = self._split(region, 0).rate_search
-                    run = self.run(condition, (region,), train_ids=(train,),
-                                   learning_rate=learning_rate)
-                    requests.append((run, EvaluationSet(self.cohort_data, (region,), validate,
-                                                        (train,), "P2", self.seed)))
-        rows = [{"condition": run.condition.name, "learning_rate": run.learning_rate,
-                 "r": result[f"r/{run.regions[0].label}"].mean()}
-                for (run, _), result in zip(requests, self.map_runs(
-                    evaluate, requests, "searching learning rates"))]
-        return pd.DataFrame(rows).groupby(["condition", "learning_rate"],
-                                          sort=False)["r"].mean().reset_index()
+        for name, learning_rate, region in product(SEARCHED_CONDITIONS, spec.learning_rates,
+                                                   regions):
+            train, validate = self._split(region, 0).rate_search
+            run = self.run(CONDITIONS[name], (region,), train_ids=(train,),
+                           learning_rate=learning_rate)
+            requests.append((run, EvaluationSet(self.cohort_data, (region,), validate, (train,),
+                                                "P2", self.seed)))
+        return average_over_splits(
+            [{"condition": run.condition.name, "learning_rate": run.learning_rate,
+              "r": result[f"r/{run.regions[0].label}"].mean()}
+             for (run, _), result in zip(requests, self.map_runs(
+                 evaluate, requests, "searching learning rates"))], ["r"])
 
     def learning_rate(self, condition: str) -> float:
         """Return the learning rate of a condition; variants of "contrastive" share its rate."""
         name = condition if condition in SEARCHED_CONDITIONS else "contrastive"
-        table = self.learning_rates
-        chosen = table[(table["condition"] == name) & table["chosen"]]
-        return float(chosen["learning_rate"].iloc[0])
+        chosen = self.learning_rates[self.learning_rates["chosen"]]
+        return float(chosen.loc[chosen["condition"] == name, "learning_rate"].iloc[0])
 
     # ---- runs and their evaluations -----------------------------------------------------------
 
@@ -198,9 +204,9 @@ class FineTuningStudy:
         n_splits = max(len(self.cohort_data.splits(s)) for s in self.cohort_data.subjects)
         return [self.run(condition, regions, split=split, number=number,
                          interpolation=interpolation)
-                for condition in [get_condition(name) for name in conditions]
+                for condition in list(map(get_condition, conditions))
                 for regions in self._region_groups(condition)
-                for split in range(n_splits) for number in self.seeds]
+                for split, number in product(range(n_splits), self.seeds)]
 
     def networks(self, conditions: Sequence[str], *,
                  interpolation: float = 1.0) -> list[FineTuningRun]:
@@ -234,17 +240,15 @@ class FineTuningStudy:
         if protocol == "P1":
             yield from (self._preselected_set(region, run.split) for region in regions)
             return
-        groups: dict[str, list[Region]] = {}
+        groups: dict[tuple[bytes, bytes], list[Region]] = {}
         for region in regions:
-            both = (self._split(region, run.split).test,
-                    self.cohort_data.unseen(region.subject, run.split))
-            groups.setdefault(array_digest(np.concatenate(both)), []).append(region)
+            groups.setdefault((self._split(region, run.split).test.tobytes(),
+                               self._unseen(region, run.split).tobytes()), []).append(region)
         for group in groups.values():
-            train_ids = tuple(self._split(region, run.split).train for region in group)
-            yield EvaluationSet(self.cohort_data, tuple(group),
-                                self._split(group[0], run.split).test, train_ids, protocol,
-                                self.seed, unseen_ids=self.cohort_data.unseen(group[0].subject,
-                                                                              run.split))
+            splits = [self._split(region, run.split) for region in group]
+            yield EvaluationSet(self.cohort_data, tuple(group), splits[0].test,
+                                tuple(split.train for split in splits), protocol, self.seed,
+                                unseen_ids=self._unseen(group[0], run.split))
 
     def _preselected_set(self, region: Region, split: int) -> EvaluationSet:
         """Return the set of a region for P1; layer and penalty are those of the first participant.
@@ -259,8 +263,7 @@ class FineTuningStudy:
         part = self._split(region, split)
         return EvaluationSet(self.cohort_data, (region,), np.union1d(part.train, part.test),
                              (part.train,), "P1", preselected={region.label: preselected},
-                             test_ids=part.test,
-                             unseen_ids=self.cohort_data.unseen(region.subject, split))
+                             test_ids=part.test, unseen_ids=self._unseen(region, split))
 
     def _iter_evaluations(self, conditions: Sequence[str], *, all_subjects: bool = False,
                           interpolation: float = 1.0
@@ -380,15 +383,14 @@ class FineTuningStudy:
         """
         receivers = FineTuningStudy(other, self.network, self.untrained, self.seed).regions
         requests, names = [], []
-        for name, group in self.regions_by_name.items():
-            areas = [one for one in receivers if one.roi == TRANSFER_AREAS.get(group[0].roi)
-                     and one.hemisphere == group[0].hemisphere]
-            for condition in [get_condition(condition) for condition in conditions]:
-                for number in self.seeds:
-                    run = self.run(condition, self.pools[name] if condition.pooled else group[:1],
-                                   number=number)
-                    requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
-                    names += [name] * len(areas)
+        for (name, group), condition, number in product(
+                self.regions_by_name.items(), map(get_condition, conditions), self.seeds):
+            run = self.run(condition, self.pools[name] if condition.pooled else group[:1],
+                           number=number)
+            areas = [area for area in receivers if area.hemisphere == group[0].hemisphere
+                     and area.roi == TRANSFER_AREAS.get(group[0].roi)]
+            requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
+            names += [name] * len(areas)
         frames = [voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
                   for (run, held_out), name, result in zip(requests, names, self.map_runs(
                       evaluate, requests, "evaluating on a second cohort"))]
@@ -397,10 +399,6 @@ class FineTuningStudy:
                            expected="one of " + ", ".join(TRANSFER_AREAS),
                            remedy="name one in [finetuning] of the profile")
         return pd.concat(frames, ignore_index=True)
-
-
-def _regions_of(table: pd.DataFrame) -> list[Region]:
-    return [Region(*row) for row in zip(table["subject"], table["roi"], table["hemisphere"])]
 
 
 def _all_stimuli(cohort_data: CohortData, region: Region, seed: int) -> EvaluationSet:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,15 +22,6 @@ from helpers.training.losses import require_finite_loss
 MIN_SECONDS_BETWEEN_STATES = 30.0
 """Between two states that are saved."""
 Precision = Literal["float32", "tf32", "bfloat16"]
-OnStep = Callable[[int, float], None]
-
-
-class Indexable(Protocol):
-    """An array of images, or images that are read when they are indexed."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
@@ -40,14 +31,15 @@ class SubjectPairs:
     Attributes
     ----------
     subject : str
-    pixels : array or LazyImages, uint8, shape (n_images, 3, side, side)
+    pixels : array, uint8, shape (n_images, 3, side, side)
+        Or `helpers.finetuning.data.LazyImages`, which are read when they are indexed.
     response_idx : array, int64, shape (n_images,)
         Row of ``responses`` that belongs to each image.
     responses : array, float32, shape (n_conditions, n_voxels)
     """
 
     subject: str
-    pixels: Indexable
+    pixels: NDArray[np.uint8]
     response_idx: NDArray[np.int64]
     responses: NDArray[np.float32]
 
@@ -74,13 +66,6 @@ class FineTuningConfig:
     interleaved: bool = False
     precision: Precision = "float32"
 
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
-            raise LabError(f"{self.epochs} epochs of batches of {self.batch_size} at rate "
-                           f"{self.learning_rate}",
-                           expected="1 epoch or more, 2 images or more, a rate above 0",
-                           remedy="correct [finetuning] in the profile")
-
 
 @dataclass(frozen=True)
 class PixelNormalisation:
@@ -101,7 +86,7 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
                 normalise: PixelNormalisation, *, seed: int, state: Path | None = None,
                 checkpoints: Mapping[int, Path] | None = None,
                 min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES,
-                stop_after: int | None = None, on_step: OnStep | None = None) -> list[float]:
+                on_step: Callable[[int, float], None] = lambda _step, _loss: None) -> list[float]:
     """Fine-tune a model in place, in training mode; leave it in evaluation mode.
 
     Parameters
@@ -121,8 +106,6 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
     checkpoints : dict, epoch -> Path, optional
         Files of the weights after some epochs (counted from 1), as safetensors.
     min_seconds_between_states : float
-    stop_after : int, optional
-        Stop after this epoch of the whole schedule (an interruption, on purpose).
     on_step : callable, optional
         ``on_step(step, loss)``, steps counted from 1 over all epochs.
 
@@ -142,7 +125,7 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
     losses = load_training_state(state, model.state_dict(), optimizer)
     model.train()
     step, last_saved = 0, time.monotonic()
-    for epoch in range(config.epochs if stop_after is None else stop_after):
+    for epoch in range(config.epochs):
         epoch_seed = 1_000_003 * seed + epoch
         batches = _epoch_batches(training_pairs, config,
                                  torch.Generator().manual_seed(epoch_seed))
@@ -158,15 +141,14 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
                 loss_sum += require_finite_loss(
                     loss, step, remedy="lower `learning_rate` in [finetuning]; the state of the "
                                        "last saved epoch remains")
-                if on_step is not None:
-                    on_step(step, loss.item())
+                on_step(step, loss.item())
         losses.append(loss_sum / len(batches))
         if checkpoints and epoch + 1 in checkpoints:
             save_tensors(checkpoints[epoch + 1], model.state_dict())
         if state is not None and time.monotonic() - last_saved >= min_seconds_between_states:
             save_training_state(state, model.state_dict(), optimizer, losses)
             last_saved = time.monotonic()
-    if state is not None and stop_after is None:
+    if state is not None:
         state.unlink(missing_ok=True)
     model.eval()
     return losses

@@ -127,8 +127,7 @@ def resize_and_normalise(images: Tensor, augmentation: Augmentation) -> Tensor:
     if views.shape[-1] != augmentation.size:
         views = functional.interpolate(views, size=(augmentation.size,) * 2, mode="bilinear",
                                        antialias=True, align_corners=False)
-    mean, std = _per_channel(augmentation.mean, views), _per_channel(augmentation.std, views)
-    return (views - mean) / std
+    return _normalise(views, augmentation)
 
 
 def random_crop(images: Tensor, augmentation: Augmentation, *, generator: BatchGenerator) -> Tensor:
@@ -190,9 +189,7 @@ def jitter_colours(views: Tensor, augmentation: Augmentation, *,
     mean_luma = torch.einsum("c,ncp->n", luma, torch.bmm(matrix, pixels.mean(2, keepdim=True)))
     offset = ((1 - contrast) * mean_luma)[:, None, None].expand(n, 3, 1)
     recoloured = torch.baddbmm(offset, matrix * contrast[:, None, None], pixels).clamp_(0, 1)
-    recoloured = recoloured.view(n, 3, height, width)
-    return recoloured.sub_(_per_channel(augmentation.mean,
-                                        views)).div_(_per_channel(augmentation.std, views))
+    return _normalise(recoloured.view(n, 3, height, width), augmentation)
 
 
 def _colour_matrix(n: int, augmentation: Augmentation, like: Tensor,
@@ -231,6 +228,8 @@ def _random_blur(views: Tensor, augmentation: Augmentation, generator: BatchGene
     return torch.where(is_blurred[:, None, None, None], blurred, views)
 
 
-
-def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device).view(1, -1, 1, 1)
+def _normalise(views: Tensor, augmentation: Augmentation) -> Tensor:
+    """Normalise views in place by the mean and standard deviation of each channel."""
+    mean, std = (torch.tensor(values, device=views.device).view(1, -1, 1, 1)
+                 for values in (augmentation.mean, augmentation.std))
+    return views.sub_(mean).div_(std)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +18,12 @@ from helpers.core.errors import LabError
 from helpers.core.text import read_text
 from helpers.networks.text_encoder import TextEncoder, Vocabulary, build_vocabulary
 from helpers.stimuli.decode import decode_rgb
-from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
+from helpers.training.loop import TrainingHistory, TrainingRecipe, train
 
 MIN_WORD_COUNT = 10
 """A word that occurs more rarely is no word to the text encoder."""
+CONTEXT = 24
+"""Words of a caption that a text encoder reads, unless it comes with its own."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +76,29 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
     LabError
         If a folder has no captions, or images differ in size or in their number of captions.
     """
-    files: list[tuple[Path, tuple[str, ...]]] = []
+    files: list[Path] = []
+    captions: list[tuple[str, ...]] = []
     for folder in folders:
         path = folder / "captions.json"
         if not path.is_file():
             raise LabError(f"no {path}", expected="captions, as COCO arranges them",
                            remedy="put it there, or move the folder away: it is made again")
-        content = json.loads(read_text(path))
-        image_captions: dict[int, list[str]] = {}
+        content, by_image = json.loads(read_text(path)), defaultdict(list)
         for caption in content["annotations"]:
-            image_captions.setdefault(caption["image_id"], []).append(caption["caption"])
-        files += [(folder / image_record["file_name"],
-                   tuple(image_captions.get(image_record["id"], ())))
-                  for image_record in content["images"] if not exclude_prefix
-                  or not image_record["file_name"].startswith(exclude_prefix)]
+            by_image[caption["image_id"]].append(caption["caption"])
+        for image in content["images"]:
+            if not exclude_prefix or not image["file_name"].startswith(exclude_prefix):
+                files.append(folder / image["file_name"])
+                captions.append(tuple(by_image[image["id"]]))
     with ThreadPoolExecutor() as pool:
-        pixels = list(map(np.asarray, pool.map(decode_rgb, [path for path, _ in files])))
-    if len({(pixel_array.shape,
-             len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
+        pixels = list(map(np.asarray, pool.map(decode_rgb, files)))
+    if len({(one.shape, len(its_captions)) for one, its_captions in zip(pixels, captions)}) != 1:
         raise LabError(f"images of several sizes or numbers of captions in {folders[0]}, …",
                        expected="images of one size, as many captions of each",
                        remedy="correct the images, or move the folders away: they are made "
                        "again")
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
+    return CaptionedImages(images, tuple(captions))
 
 
 def learn_words(captioned: CaptionedImages, *, context: int) -> Vocabulary:
@@ -105,13 +108,9 @@ def learn_words(captioned: CaptionedImages, *, context: int) -> Vocabulary:
 
 
 def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int,
-               seed: int,
-               words: Vocabulary | None = None, text: TextEncoder | None = None,
-               context: int = 24, layers: int = 1,
-               device: torch.device | str = "cpu",
-               steps: int | None = None, mixed_precision: bool | None = None,
-               on_step: StepCallback
-               | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
+               seed: int, words: Vocabulary | None = None, text: TextEncoder | None = None,
+               layers: int = 1, **settings: Any
+               ) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
     """Train a network in place, with a text encoder of its own, to match images and captions.
 
     Parameters
@@ -119,26 +118,24 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
     model : nn.Module
         Maps (n, 3, size, size) to (n, width).
     captioned : CaptionedImages
-    recipe : Recipe
+    recipe : TrainingRecipe
         Of the objective "clip".
     width : int
         Dimensions of the common space.
-    seed, device, steps, mixed_precision, on_step
-        As for `helpers.training.loop.train`.
+    seed, settings
+        ``seed, device, steps, mixed_precision, on_step`` as for `helpers.training.loop.train`.
     words : Vocabulary, optional
-        By default learned from the captions.
+        By default learned from the captions, of which `CONTEXT` words are read.
     text : TextEncoder, optional
         One that knows ``words`` already, trained further in place; by default a new one.
-    context : int
-        Words of a caption that are read, where the words are learned.
     layers : int
         Of a new text encoder.
 
     Returns
     -------
-    TextEncoder, Vocabulary, Record
+    TextEncoder, Vocabulary, TrainingHistory
     """
-    words = words or learn_words(captioned, context=context)
+    words = words or learn_words(captioned, context=CONTEXT)
     tokens = words.tokens([caption for image_captions in captioned.captions
                            for caption in image_captions])
     if text is None:
@@ -146,6 +143,5 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
             torch.manual_seed(seed)
             text = TextEncoder(len(words), context=words.context, layers=layers, output=width)
     record = train(model, captioned.images, tokens.view(len(captioned), -1, words.context), recipe,
-                   seed=seed, device=device, steps=steps, mixed_precision=mixed_precision,
-                   on_step=on_step, text=text)
+                   seed=seed, text=text, **settings)
     return text.eval(), words, record

@@ -103,29 +103,25 @@ def open_classifier(laboratory: Laboratory, name: str) -> Classifier:
         If there is no readout, and the profile does not say how to train one.
     """
     network = laboratory.network(name)
-    listed = network.entry.readout
-    own = builtin_classifier(network)
     if network.entry.classifies_imagenet:
-        return own
-    layer = listed.layer if listed else list(own.layers)[-1]
-    path = readout_file(network.entry, laboratory.data)
-    weight = (read_readout_weight(path, count_layer_units(network, layer)) if path
-              else _train_missing_readout(laboratory, network, layer))
-    classifier = attach_readout(network, weight, layer, resize=listed.resize if listed else 0)
-    laboratory.record(f"readout of {name}", classifier.digest)
-    return classifier
-
-
-def _train_missing_readout(laboratory: Laboratory, network: Network, layer: str) -> Tensor:
-    profile = laboratory.profile
-    if profile.readout is None:
+        return builtin_classifier(network)
+    listed = network.entry.readout
+    layer = listed.layer if listed else list(layers_before_last_weights(network))[-1]
+    path, profile = readout_file(network.entry, laboratory.data), laboratory.profile
+    if path:
+        weight = read_readout_weight(path, count_layer_units(network, layer))
+    elif profile.readout is None:
         raise LabError(f"the readout of {network.name} is missing, and the profile "
                        f"{profile.name!r} does not say how to train one",
                        expected="a table [readout] in the profile: images, epochs, learning rates",
                        remedy="copy [readout] from helpers/profiles/paper.toml; it is then "
                        "trained on first use, with a progress bar, and kept")
-    images = laboratory.images(profile.readout.images, profile.readout.part)
-    return cached_readout(network, layer, images, profile.readout, seed=profile.seed)
+    else:
+        images = laboratory.images(profile.readout.images, profile.readout.part)
+        weight = cached_readout(network, layer, images, profile.readout, seed=profile.seed)
+    classifier = attach_readout(network, weight, layer, resize=listed.resize if listed else 0)
+    laboratory.record(f"readout of {name}", classifier.digest)
+    return classifier
 
 
 def builtin_classifier(network: Network) -> Classifier:
@@ -160,14 +156,13 @@ def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int 
     device = next(network.model.parameters()).device
     names = list(network.layers)
     layers = {name: f"trunk.{network.layers[name]}" for name in names[:names.index(layer) + 1]}
-    network_preprocessing = network.preprocessing
+    weight = weight.float()
+    model = NetworkWithReadout(network.model, network.layers[layer], weight.to(device)).eval()
     return Classifier(
-        network.name, network, NetworkWithReadout(network.model, network.layers[layer],
-                                                  weight.float().to(device)).eval(),
-        layers, replace(network_preprocessing, resize=resize or network_preprocessing.resize),
-        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight.float()}),
-            layer=layer),
-        weight.float())
+        network.name, network, model, layers,
+        replace(network.preprocessing, resize=resize or network.preprocessing.resize),
+        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight}), layer=layer),
+        weight)
 
 
 def count_layer_units(network: Network, layer: str) -> int:

@@ -68,20 +68,13 @@ class TrainingRecipe:
     group_size: int = 1
 
     def __post_init__(self) -> None:
-        if self.group_size < 1 or self.batch_size % self.group_size:
-            raise LabError(f"a recipe has groups of {self.group_size} images in batches of "
-                           f"{self.batch_size}", expected="whole groups in a batch",
-                           remedy="correct the recipe")
-        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
-            raise LabError(f"a recipe has {self.epochs} epochs of batches of {self.batch_size} "
-                           f"at learning rate {self.learning_rate}",
-                           expected="1 epoch or more, 2 images or more, a positive rate",
-                           remedy="correct the recipe")
-
-    @property
-    def uses_two_views(self) -> bool:
-        """Tell whether the objective compares two views of each image."""
-        return self.objective in ("barlow_twins", "simclr")
+        if (self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0
+                or self.group_size < 1 or self.batch_size % self.group_size):
+            raise LabError(f"a recipe has {self.epochs} epochs at learning rate "
+                           f"{self.learning_rate}, and groups of {self.group_size} images in "
+                           f"batches of {self.batch_size}",
+                           expected="1 epoch or more, a positive rate, and batches of 2 images or "
+                           "more that hold whole groups", remedy="correct the recipe")
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
         int64 (n_images,), classes, read by the objective "supervised"; int64 (n_images,
         n_captions, context), tokens of captions, or float32 (n_images, n_captions, width), where
         they lie: of these "clip" and "targets" draw one each time they show an image.
-    recipe : Recipe
+    recipe : TrainingRecipe
     seed : int
         Of the order of the images, the views and the classifier. The same seed on the same
         machine gives the same weights.
@@ -156,15 +149,13 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
                           pct_start=recipe.warmup, cycle_momentum=False)
     view_generator = BatchGenerator(torch.Generator(device).manual_seed(seed), rank, world_size)
     losses: list[float] = []
-    for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed=seed, steps=steps),
-                                      start=1):
+    for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed, steps), start=1):
         local_rows = batch_rows[rank::world_size]
         optimizer.zero_grad(set_to_none=True)
         loss = _loss(trainable, images[local_rows].to(device), labels[local_rows].to(device),
                      recipe, view_generator, _autocast(device, mixed_precision))
-        losses.append(require_finite_loss(loss, step,
-                                          remedy="lower `learning_rate`, or set `mixed_precision` "
-                                          "to False"))
+        losses.append(require_finite_loss(
+            loss, step, remedy="lower `learning_rate`, or set `mixed_precision` to False"))
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -232,13 +223,13 @@ def _prepare_trainable(model: nn.Module, labels: Tensor, recipe: TrainingRecipe,
 
 def _optimizer(trainable: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     parameters = list(trainable.parameters())
-    groups = [{"params": [p for p in parameters if p.ndim > 1],
-               "weight_decay": recipe.weight_decay},
-              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return torch.optim.AdamW(
+        [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}],
+        lr=recipe.learning_rate)
 
 
-def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int,
+def _batch_rows(n_images: int, recipe: TrainingRecipe, seed: int,
                 steps: int | None) -> Iterator[Tensor]:
     """Yield the rows of each batch: the same in every process, each image once per epoch."""
     order = torch.Generator().manual_seed(seed)
@@ -255,9 +246,8 @@ def _loss(trainable: nn.Module, images: Tensor, labels: Tensor, recipe: Training
           generator: BatchGenerator, precision: AbstractContextManager) -> Tensor:
     """Compute the loss of one batch. Two views go through the network as one double batch."""
     views = augment(images, recipe.augmentation, generator=generator)
-    if recipe.uses_two_views:
-        second = augment(images, recipe.augmentation, generator=generator)
-        views = torch.cat([views, second])
+    if recipe.objective in ("barlow_twins", "simclr"):
+        views = torch.cat([views, augment(images, recipe.augmentation, generator=generator)])
     if recipe.objective in ("clip", "targets"):
         caption_idx = generator.integers(len(labels), labels.shape[1], labels)
         labels = labels[torch.arange(len(labels)), caption_idx]

@@ -378,10 +378,10 @@ def test_scores_of_a_pretrained_and_a_finetuned_network_are_those_worked_out_by_
         layers = features(model, cohort, test)
         expected = scores_by(cv.score_nested, layers, y, folds)
         rows = table[table["condition"] == condition]
-        np.testing.assert_allclose(r_of(rows), expected.r, atol=2e-3)
+        np.testing.assert_allclose(r_of(rows), expected[0], atol=2e-3)
         np.testing.assert_allclose(rows.sort_values("voxel")["p2"],
-                                   scores_by(cv.score_p2, layers, y, folds).r, atol=2e-3)
-        assert set(rows["layer"]) == {expected.layer}
+                                   scores_by(cv.score_p2, layers, y, folds)[0], atol=2e-3)
+        assert set(rows["layer"]) == {expected[1]}
     ends = [r_of(table, condition=condition) for condition in models]
     assert all(np.abs(ends[i] - ends[k]).max() > 0.01 for i in range(4) for k in range(i))
     assert r_of(table, condition="pretrained").mean() > 0.3, "there is something to be found"
@@ -420,7 +420,7 @@ def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
         y = CohortData(cohort, SPEC, 32).responses(Region(subject, "PPA"), np.arange(N_TEST),
                                                    cohort.own(subject))
         expected = scores_by(cv.score_nested, layers, y, cv.make_folds(N_TEST, seed=0))
-        np.testing.assert_allclose(r_of(table, subject=subject, roi="PPA"), expected.r, atol=2e-3)
+        np.testing.assert_allclose(r_of(table, subject=subject, roi="PPA"), expected[0], atol=2e-3)
 
 
 def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
@@ -461,7 +461,7 @@ def test_everyone_meets_every_network_of_the_same_region(shared, common):
     expected = scores_by(cv.score_nested,
                          features(model.feature_extractor.backbone, cohort, split.test), y,
                          cv.make_folds(len(split.test), seed=0))
-    np.testing.assert_allclose(r_of(tuned, donor="C", subject="A", roi="PPA"), expected.r,
+    np.testing.assert_allclose(r_of(tuned, donor="C", subject="A", roi="PPA"), expected[0],
                                atol=2e-3)
 
 
@@ -476,7 +476,7 @@ def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared)
         y = study.cohort_data.responses(Region("C", "PPA"), split.test, split.train)
         expected.append(scores_by(cv.score_nested,
                                   features(model.feature_extractor.backbone, cohort, split.test),
-                                  y, cv.make_folds(len(split.test), seed=0)).r)
+                                  y, cv.make_folds(len(split.test), seed=0))[0])
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(r_of(table), np.mean(expected, axis=0), atol=2e-3)
 
@@ -540,8 +540,7 @@ def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_p
     region = held_out.regions[0]
     y, rows = held_out.responses[region.label], held_out.row_sets["unseen/"]
     np.testing.assert_array_equal(held_out.stimulus_ids[rows], held_out.unseen_ids)
-    kernels = evaluate.layer_kernels(evaluate.get_backbone(evaluate.load_model(run)),
-                                     run.network.layers, SPEC.layers, run.normalise, held_out)
+    kernels = evaluate.layer_kernels(run, evaluate.get_backbone(evaluate.load_model(run)), held_out)
     if protocol == "P1":
         layer, alpha = held_out.preselected[region.label]
         train = np.searchsorted(held_out.stimulus_ids, held_out.train_ids[0])
@@ -550,7 +549,7 @@ def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_p
         mask = np.isin(np.arange(len(y)), rows)
         score = {"nested": cv.score_nested, "P2": cv.score_p2}[protocol]
         expected = score({name: cv.compute_fold_scores_of(K, y, held_out.folds, [mask])[0]
-                          for name, K in kernels.items()}).r
+                          for name, K in kernels.items()})[0]
     found = r_of(table, condition="pooled, avg", subject=region.subject)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
@@ -634,7 +633,7 @@ def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
         curves["subject"] == "B")].set_index("layer")
     for name, x in layers.items():
         outer = cv.compute_fold_scores(cv.linear_kernel(x), y, cv.make_folds(N_TEST, seed=0),
-                                       inner_folds=False).outer
+                                       inner_folds=False)[range(5), range(5)]
         assert mine.loc[name, "r"] == pytest.approx(outer.mean(0).max(0).mean(), abs=2e-3)
 
 
@@ -669,7 +668,7 @@ def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(sha
                                   learning_rate=learning_rate).feature_extractor.backbone
             found[region, learning_rate] = scores_by(cv.score_p2, features(model, cohort, choose),
                                                      y, cv.make_folds(
-                len(choose), seed=0)).r.mean()
+                len(choose), seed=0))[0].mean()
     ours = [table.loc[("regression", learning_rate), "r"] for learning_rate in (1e-5, 3e-2)]
     assert any(np.allclose(ours, [found[region, learning_rate] for learning_rate in (1e-5, 3e-2)],
                            atol=2e-3)
@@ -713,7 +712,7 @@ def test_every_network_has_seeds_of_its_own(shared):
     expected = scores_by(cv.score_nested, features(model, cohort, np.arange(N_TEST)), y,
                          cv.make_folds(N_TEST, seed=0))
     np.testing.assert_allclose(r_of(table, subject="C", condition="contrastive", seed=1),
-                               expected.r, atol=2e-3)
+                               expected[0], atol=2e-3)
     members = study.networks(["pretrained", "contrastive", "regression"])
     found = [(m.condition.name, m.donor, m.number) for m in members]
     assert found == [("pretrained", "none", 0)] + [
@@ -883,7 +882,7 @@ def test_networks_meet_a_second_cohort_over_all_its_images(shared):
     for condition, model in models.items():
         expected = scores_by(cv.score_nested, features(model, cohort, shown), y,
                              cv.make_folds(80, seed=0))
-        np.testing.assert_allclose(r_of(table, condition=condition, subject="C"), expected.r,
+        np.testing.assert_allclose(r_of(table, condition=condition, subject="C"), expected[0],
                                    atol=2e-3)
 
 
@@ -1050,7 +1049,8 @@ def test_weights_are_saved_as_the_profile_says_and_their_size_is_known(private, 
     saved = evaluate.finetune(run)
     weights = {name: one for name, one in saved.items() if name.startswith("model/")}
     n_values = sum(one.size for one in weights.values())
-    assert map_runs.weights_size(run, n_units) == (n_values * (itemsize + 4), 4 * n_values)
+    assert map_runs.count_values(run, n_units) == n_values
+    assert map_runs.saved_value_size(study.cohort_data.spec) == itemsize + 4
     assert weights["model/head.0.weight"].dtype == precision
     exact = evaluate.finetune(study_of(**few).runs(["contrastive"])[0])
     model = evaluate.load_model(run)
@@ -1066,8 +1066,8 @@ def test_a_disk_that_is_too_small_is_reported_before_any_fine_tuning(private, mo
     few = {"rois": ("PPA",), "epochs": 1}
     conditions = ["contrastive", "pooled, const"]
     study = study_of(**few)
-    sizes = [map_runs.weights_size(run, 6) for run in study.runs(conditions)]
-    needed = sum(size for size, _ in sizes) + 3 * max(size for _, size in sizes)
+    sizes = [4 * map_runs.count_values(run, 6) for run in study.runs(conditions)]
+    needed = sum(sizes) + 3 * max(sizes)
 
     def set_free(n_bytes):
         monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=n_bytes))
@@ -1081,7 +1081,7 @@ def test_a_disk_that_is_too_small_is_reported_before_any_fine_tuning(private, mo
     set_free(needed)
     monkeypatch.setattr(map_runs, "WORTH_TELLING", 0)
     study.voxel_scores(conditions)
-    assert f"3 networks to fine-tune: {format_size(sum(size for size, _ in sizes))} of weights" in (
+    assert f"3 networks to fine-tune: {format_size(sum(sizes))} of weights" in (
         capsys.readouterr().out)
     set_free(0)  # what is there needs no space
     monkeypatch.setattr(evaluate, "train_model", no_training)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from functools import cache
 
@@ -152,14 +151,13 @@ EVERYTHING = np.arange(60)
 def test_scores_of_folds_have_seen_neither_the_reported_nor_the_judged_fold():
     features, y = data()
     found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, alphas=ALPHAS)
-    assert found.outer.shape == (4, 4, 5) and found.inner.shape == (4, 4, 4, 5)
+    assert found.shape == (4, 4, 4, 5)
     for a in range(4):
         rest = np.setdiff1d(EVERYTHING, FOLDS[a])
-        np.testing.assert_allclose(found.outer[a], reference(features, y, rest, FOLDS[a]),
+        np.testing.assert_allclose(found[a, a], reference(features, y, rest, FOLDS[a]),
                                    atol=1e-8)
-        assert np.isnan(found.inner[a, a]).all()
         for b in set(range(4)) - {a}:
-            np.testing.assert_allclose(found.inner[a, b], reference(
+            np.testing.assert_allclose(found[a, b], reference(
                 features, y, np.setdiff1d(rest, FOLDS[b]), FOLDS[b]), atol=1e-8)
 
 
@@ -168,7 +166,7 @@ def test_folds_of_unequal_size_are_reported_apart():
     folds = [np.arange(10), np.arange(10, 14), np.arange(14, 22)]
     found = cv.compute_fold_scores(cv.linear_kernel(features), y, folds, alphas=ALPHAS)
     for a, b, c in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (2, 1, 0)):
-        np.testing.assert_allclose(found.inner[a, b], reference(features, y, folds[c], folds[b]),
+        np.testing.assert_allclose(found[a, b], reference(features, y, folds[c], folds[b]),
                                    atol=1e-7)
 
 
@@ -176,10 +174,11 @@ def test_without_the_inside_only_the_outside_is_scored():
     features, y = data()
     found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, inner_folds=False,
                                    alphas=ALPHAS)
-    assert found.inner is None
-    np.testing.assert_array_equal(found.outer,
-                                  cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS,
-                                                         alphas=ALPHAS).outer)
+    both = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, alphas=ALPHAS)
+    own = np.eye(4, dtype=bool)
+    assert np.isnan(found[~own]).all()
+    np.testing.assert_array_equal(found[own], both[own])
+    np.testing.assert_allclose(cv.average_folds(both), both[own].mean(0), atol=1e-15)
 
 
 @pytest.mark.parametrize("p, scale", [(25, 1e-3), (25, 1.0), (200, 1e-3), (200, 1.0), (200, 1e4)])
@@ -203,7 +202,7 @@ def test_fewer_components_than_conditions_are_fitted_anew_in_every_fold():
     for a, test in enumerate(FOLDS):
         rest = np.setdiff1d(EVERYTHING, test)
         expected = correlated(predicted(features, y, rest, test, 10.0, 7), y[test])
-        np.testing.assert_allclose(found.outer[a, 0], expected, atol=1e-8)
+        np.testing.assert_allclose(found[a, a, 0], expected, atol=1e-8)
 
 
 # ---- protocols ----------------------------------------------------------------------------------
@@ -244,9 +243,9 @@ def nested_in_loops(seed: int, alphas=ALPHAS):
 @pytest.mark.parametrize("seed", [1, 26, 27])
 def test_nested_is_choice_inside_and_report_outside(seed):
     expected, names, penalties = nested_in_loops(seed)
-    found = cv.score_nested(evaluate(*three_layers(seed)))
-    np.testing.assert_allclose(found.r, expected, atol=1e-7)
-    assert found.layer == Counter(names).most_common(1)[0][0]
+    r, layer = cv.score_nested(evaluate(*three_layers(seed)))
+    np.testing.assert_allclose(r, expected, atol=1e-7)
+    assert layer == Counter(names).most_common(1)[0][0]
     assert len(set(names)) == {1: 1, 26: 3, 27: 2}[seed]
     assert len({tuple(each) for each in penalties}) > 1 < len(set(sum(penalties, [])))
 
@@ -255,9 +254,9 @@ def outside_replaced(by_layer, fold: int):
     """Mark layer and penalty of one fold's outer scores: what is reported tells what was chosen."""
     marked = {}
     for place, (name, found) in enumerate(by_layer.items()):
-        outer = np.zeros_like(found.outer)
-        outer[fold] = 100 * place + np.arange(outer.shape[1])[:, None]
-        marked[name] = dataclasses.replace(found, outer=outer)
+        marked[name] = found.copy()
+        marked[name][range(4), range(4)] = 0
+        marked[name][fold, fold] = 100 * place + np.arange(found.shape[2])[:, None]
     return marked
 
 
@@ -275,7 +274,7 @@ def test_a_fold_has_no_say_in_what_is_chosen_for_it(fold):
             for x in layers.values():
                 x[FOLDS[fold]] = 50 * rng.normal(size=x[FOLDS[fold]].shape)
         found = evaluate(layers, y)
-        choices.append((4 * cv.score_nested(outside_replaced(found, fold)).r).round(6))
+        choices.append((4 * cv.score_nested(outside_replaced(found, fold))[0]).round(6))
     np.testing.assert_array_equal(*choices)
     _, names, penalties = nested_in_loops(26)
     place = list(layers).index(names[fold])
@@ -290,9 +289,9 @@ def test_p2_chooses_and_reports_on_the_same_folds():
                        axis=0)
         best[name] = mean.max(0)
     layer = max(best, key=lambda name: best[name].mean())
-    found = cv.score_p2(evaluate(layers, y))
-    assert found.layer == layer
-    np.testing.assert_allclose(found.r, best[layer], atol=1e-8)
+    r, selected = cv.score_p2(evaluate(layers, y))
+    assert selected == layer
+    np.testing.assert_allclose(r, best[layer], atol=1e-8)
 
 
 def test_on_noise_p2_is_optimistic_and_nested_is_not():
@@ -301,8 +300,8 @@ def test_on_noise_p2_is_optimistic_and_nested_is_not():
         rng = np.random.default_rng(seed)
         y = rng.normal(size=(60, 30))
         found = evaluate({name: rng.normal(size=(60, 20)) for name in "abc"}, y, cv.ALPHAS)
-        honest.append(cv.score_nested(found).r.mean())
-        published.append(cv.score_p2(found).r.mean())
+        honest.append(cv.score_nested(found)[0].mean())
+        published.append(cv.score_p2(found)[0].mean())
         assert published[-1] > honest[-1]
     error = np.std(honest) / np.sqrt(12)
     assert abs(np.mean(honest)) < 3 * error + 0.02
@@ -567,13 +566,13 @@ def test_scores_of_some_conditions_come_from_fits_to_all(n_components):
     every, some = cv.compute_fold_scores_of(K, y, FOLDS, [np.ones(len(y), bool), mask],
                                             alphas=(10.0,), max_components=n_components)
     plain = cv.compute_fold_scores(K, y, FOLDS, alphas=(10.0,), max_components=n_components)
-    np.testing.assert_array_equal(every.inner, plain.inner)
+    np.testing.assert_array_equal(every, plain)
     for a, test in enumerate(FOLDS):
         rest, kept = np.setdiff1d(EVERYTHING, test), test[mask[test]]
         expected = correlated(predicted(features, y, rest, kept, 10.0,
                                         min(n_components, len(rest) - 1)), y[kept])
-        np.testing.assert_allclose(some.outer[a, 0], expected, atol=1e-7)
-        assert np.abs(some.outer[a] - every.outer[a]).max() > 0.01
+        np.testing.assert_allclose(some[a, a, 0], expected, atol=1e-7)
+        assert np.abs(some[a, a] - every[a, a]).max() > 0.01
 
 
 def test_voxels_are_predicted_by_parts(monkeypatch):
@@ -585,8 +584,7 @@ def test_voxels_are_predicted_by_parts(monkeypatch):
         sizes.append(one.shape[2]), correlate(one, y))[1])
     parts = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, alphas=ALPHAS)
     assert max(sizes) == 2 and y.shape[1] == 5
-    np.testing.assert_allclose(parts.outer, whole.outer, atol=1e-12)
-    np.testing.assert_allclose(parts.inner, whole.inner, atol=1e-12)
+    np.testing.assert_allclose(parts, whole, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_components", [7, cv.MAX_COMPONENTS])
@@ -600,13 +598,12 @@ def test_a_gram_matrix_on_another_device_is_decomposed_there(n_components, monke
         monkeypatch.setattr(cv, name, None)
     K = torch.from_numpy(K)
     found = cv.compute_fold_scores(K, y, FOLDS, alphas=ALPHAS, max_components=n_components)
-    assert isinstance(found.outer, np.ndarray) and found.outer.dtype == np.float64
-    np.testing.assert_allclose(found.outer, expected.outer, atol=1e-9)
-    np.testing.assert_allclose(found.inner, expected.inner, atol=1e-9)
+    assert isinstance(found, np.ndarray) and found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-9)
     np.testing.assert_allclose(cv.score_ridge(K, y, train, test, alphas=ALPHAS,
                                               max_components=n_components), r, atol=1e-9)
     if torch.cuda.is_available():
         on_gpu = cv.linear_kernel(features, "cuda")
         found = cv.compute_fold_scores(on_gpu, y, FOLDS, alphas=ALPHAS,
                                        max_components=n_components)
-        np.testing.assert_allclose(found.outer, expected.outer, atol=1e-9)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
