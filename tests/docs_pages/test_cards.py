@@ -13,12 +13,12 @@ from safetensors.numpy import load_file
 from data.synthetic.image_files import write_diet, write_faces_diet, write_localizer
 from data.synthetic.images import fine_classes
 from data.synthetic.participants import ROI_LAYOUT
+from docs.pages import cards
 from docs.pages.cards import DATA_PAGE, ZOO_PAGE, count_weights, demo_networks, generated_parts
 from docs.pages.parts import replace_part, write_part
 from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
 from helpers.networks.registry import registry
-from helpers.runner import cards
 
 RECORD = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from docs.pages import figure_strip, readme
 from docs.pages.figure_strip import MADE_FROM, STRIP, draw_strip, is_stale, write_strip
 from docs.pages.parts import replace_part
 from docs.pages.readme import (
@@ -23,7 +24,6 @@ from docs.pages.readme import (
 from docs.pages.replicates import claim_rows, read_runs
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.runner import figure_strip, readme
 
 REMAKE = "run python -m docs.pages"
 

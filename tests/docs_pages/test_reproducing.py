@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from docs.pages import reproducing
 from docs.pages.parts import replace_part, write_part
 from docs.pages.reproducing import DEVIATIONS, DOCUMENT, SCALE
 from helpers.core.errors import LabError
-from helpers.runner import reproducing
 
 
 def test_the_committed_table_of_deviations_is_fresh():

@@ -9,7 +9,8 @@ import pytest
 
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.runner import course, versions
+from docs.pages import course
+from helpers.runner import versions
 from helpers.runner.notebooks import list_sources, read_source
 from docs.pages.parts import replace_part
 
