@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from threading import RLock
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from helpers.core.compiled import compile_kernel
 
@@ -70,7 +69,7 @@ class BlockwiseCosine:
         self.tolerance = (vectors.shape[1] + 8) * 2.0**-24
         self.remote = None if torch.device(device).type == "cpu" else (
             torch.from_numpy(vectors).to(device))
-        self.lock = RLock()
+        self.lock = Lock()
 
     def cosines(self, rows: Index, columns: Index, buffer: NDArray[np.float32]) -> NDArray:
         """Return the cosines of two sets of points, (n_rows, n_columns), held by ``buffer``."""
@@ -113,14 +112,9 @@ class BlockwiseCosine:
             finally:
                 torch.set_float32_matmul_precision(before)
         n_workers = torch.get_num_threads()
-        with _libraries().limit(limits=1, user_api="blas"):  # one BLAS thread in each worker
-            with ThreadPoolExecutor(n_workers) as pool:
-                list(pool.map(worker, range(n_workers)))
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
+        with (threadpool_limits(1, "blas"),  # one BLAS thread in each worker
+              ThreadPoolExecutor(n_workers) as pool):
+            list(pool.map(worker, range(n_workers)))
 
 
 def blocks(start: int, stop: int, size: int) -> Iterator[slice]:

@@ -22,10 +22,9 @@ from scipy.sparse import csr_array
 
 from helpers.concepts.blockwise_cosine import BlockwiseCosine
 from helpers.concepts.border_points import border_clusters
-from helpers.concepts.core_components import CoreComponents
+from helpers.concepts.core_components import first_cores
 from helpers.concepts.expansion import expand
 from helpers.concepts.neighbours import (
-    group_levels,
     kth_smallest_of_others,
     nearest_neighbours,
     neighbour_levels,
@@ -52,7 +51,6 @@ class Clusters:
     ----------
     eps, expansion : float
         Radii, in cosine distance.
-    min_participants : int
     names : tuple of str
         Participants.
     n_clusters : int
@@ -61,19 +59,15 @@ class Clusters:
     core : tuple of arrays, bool, shape (n_points,)
     expanded : tuple of sparse arrays, bool, shape (n_clusters, n_points)
         Per participant; masks of different clusters may overlap and include noise.
-    n_excluded : tuple of int
-        Per participant: number of zero vectors.
     """
 
     eps: float
     expansion: float
-    min_participants: int
     names: tuple[str, ...]
     n_clusters: int
     labels: tuple[NDArray[np.int32], ...]
     core: tuple[NDArray[np.bool_], ...]
     expanded: tuple[csr_array, ...]
-    n_excluded: tuple[int, ...]
 
     def counts(self) -> NDArray[np.int64]:
         """Return the number of points of each cluster, (n_clusters, n_participants)."""
@@ -101,7 +95,7 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     Parameters
     ----------
     participants : mapping or sequence of arrays, shape (n_points, n_dims)
-        One row per point, of any norm. Zero vectors are excluded, labelled -1 and counted.
+        One row per point, of any norm. Zero vectors are excluded and labelled -1.
     eps : sequence of float
         Radii in cosine distance, in (0, 2), in any order.
     min_participants : int
@@ -128,24 +122,15 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     nearest = nearest_neighbours(points, products)
     levels = neighbour_levels(points, products, nearest, thresholds)
     core = kth_smallest_of_others(levels, points.owner, min_participants)
-    apart = group_levels(nearest, thresholds, products.tolerance)
-    firsts = CoreComponents(points, products, nearest, core, apart, thresholds).first_cores()
-    border = border_clusters(points, products, levels, core, apart, firsts, thresholds)
-    labels = _number_clusters(firsts, border)
-    masks = expand(points, products, nearest.between, labels, 1 - radii)
+    firsts = first_cores(products, nearest, core, thresholds)
+    border = border_clusters(points.starts, products, levels, core, firsts, thresholds)
+    labels = np.stack([np.searchsorted(np.unique(np.append(own, -1)), first) - 1  # -1: noise
+                       for own, first in zip(firsts, np.maximum(firsts, border))]).astype(np.int32)
+    masks = expand(points, products, labels, 1 - radii)
     return tuple(Clusters(
-        float(grid[a]), float(radii[a]), min_participants, points.names,
-        int(labels[a].max(initial=-1)) + 1, points.split(labels[a], -1),
-        points.split(firsts[a] >= 0, False), tuple(masks[a]), points.n_excluded) for a in place)
-
-
-def _number_clusters(firsts: NDArray[np.int32], border: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return labels of core and border points, clusters in the order of their first core points."""
-    labels = np.full(firsts.shape, -1, np.int32)
-    for label, own, first in zip(labels, firsts, np.maximum(firsts, border)):
-        inside = first >= 0
-        label[inside] = np.searchsorted(np.unique(own[own >= 0]), first[inside])
-    return labels
+        float(grid[a]), float(radii[a]), points.names, int(labels[a].max(initial=-1)) + 1,
+        points.split(labels[a], -1), points.split(firsts[a] >= 0, False), tuple(masks[a]))
+        for a in place)
 
 
 def check_support(min_participants: int, n_participants: int) -> None:
@@ -208,7 +193,7 @@ def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.floa
         raise LabError(f"participants {points.names} with {points.sizes} points",
                        expected=f"{clusters.names} with {tuple(map(len, clusters.labels))}",
                        remedy="pass what was clustered")
-    labels = np.concatenate([own[rows] for own, rows in zip(clusters.labels, points.rows)])
+    labels = np.concatenate(clusters.labels)[points.position]
     inside = np.flatnonzero(labels >= 0)
     member = csr_array((np.ones(len(inside)), (labels[inside], inside)),
                        shape=(clusters.n_clusters, len(labels)))
