@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 
 import numpy as np
 import torch
@@ -182,18 +181,9 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     seeds = range(training.n_seeds)
     together = together or _runs_at_once(x, y, training, device)
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
-    lock = Lock()
-
-    def report(n_steps: int) -> None:
-        with lock:
-            on_step(n_steps)
-
-    train_group = partial(_train_group, x, y, training, report)
-    if device.type != "cpu":
-        return _mean(map(train_group, groups))
-    n_threads = torch.get_num_threads()
-    with single_thread(), ThreadPoolExecutor(n_threads) as pool:
-        return _mean(pool.map(train_group, groups))
+    n_workers = torch.get_num_threads() if device.type == "cpu" else 1
+    with single_thread(), ThreadPoolExecutor(n_workers) as pool:
+        return _mean(pool.map(partial(_train_group, x, y, training, on_step), groups))
 
 
 def _runs_at_once(x: Tensor, y: Tensor, training: DecoderTraining, device: torch.device) -> int:
@@ -210,7 +200,7 @@ def _check(responses: NDArray, targets: NDArray,
            training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return responses and targets in float32; raise a LabError where no decoder can be fitted."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or not x.shape[1] or not y.shape[1]:
         raise LabError(f"responses {x.shape} and targets {y.shape}",
                        expected="trials x voxels and trials x dimensions",
                        remedy="give every trial the embedding of its image")

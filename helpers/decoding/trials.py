@@ -140,13 +140,18 @@ class Trials:
         """Return the trials of the given conditions, increasing."""
         return np.flatnonzero(np.isin(self.condition, conditions))
 
+    def select(self, conditions: Conditions) -> tuple[NDArray[np.float32], Conditions]:
+        """Return single-trial responses to the given conditions, and the condition of each."""
+        rows = self.of(conditions)
+        return self.responses[rows], self.condition[rows]
+
     def means(self, conditions: Conditions) -> NDArray[np.float32]:
         """Return mean responses over repeats, (n_conditions, n_voxels)."""
-        rows = self.of(conditions)
-        place = np.searchsorted(conditions, self.condition[rows])
-        member = csr_array((np.ones(len(rows)), (place, np.arange(len(rows)))),
-                           shape=(len(conditions), len(rows)))
-        total = member @ self.responses[rows].astype(np.float64)
+        responses, condition = self.select(conditions)
+        place = np.searchsorted(conditions, condition)
+        member = csr_array((np.ones(len(place)), (place, np.arange(len(place)))),
+                           shape=(len(conditions), len(place)))
+        total = member @ responses.astype(np.float64)
         return (total / np.bincount(place, minlength=len(conditions))[:, None]).astype(np.float32)
 
 
