@@ -34,8 +34,9 @@ ROW, HEAD = 1.0, 0.74
 WIDTHS = [1.05, 0.42, 0.75, 0.1, 1.3, 0.12, 1.3, 0.18, 1.7]
 """Of the five columns of a card, and of the gaps between them."""
 EARLY = "early visual"
-GROUPS = {EARLY: ("prf-visualrois",)} | {domain: (family,) for family, domain in DOMAINS.items()}
-"""Outlined group of regions -> its label sets."""
+GROUPS = {EARLY: FAMILIES["prf-visualrois"]} | {
+    domain: FAMILIES[family] for family, domain in DOMAINS.items()}
+"""Outlined group of regions -> its regions."""
 OUTLINES = {EARLY: "0.35"} | {domain: style.COLOURS[domain] for domain in DOMAINS.values()}
 BARS = "0.35"
 PARTICIPANT_COLOURS = colormaps[f"{style.SEQUENTIAL}_r"]
@@ -109,14 +110,12 @@ def _outlines(study: ConceptStudy, surfaces: Mapping[Place, Surface]) -> dict:
         n_points = len(surfaces[first, side].points)
         own = [subject for subject in study.subjects
                if len(surfaces[subject, side].points) == n_points]
-        for group, families in GROUPS.items():
+        for group, names in GROUPS.items():
             inside = np.zeros((len(own), n_points))
             for row, subject in zip(inside, own):
                 trials = study.decoding.trials(subject)
-                masks = [trials.members[name] for family in families for name in FAMILIES[family]
-                         if name in trials.members]
-                here = np.any(masks, axis=0) & (trials.hemisphere == side) if masks else ()
-                row[surfaces[subject, side].place[trials.vertex[here]] if masks else ()] = 1
+                here = trials.in_regions(names) & (trials.hemisphere == side)
+                row[surfaces[subject, side].place[trials.vertex[here]]] = 1
             found[side, group] = _smooth(inside.mean(0), surfaces[first, side].faces)
     return found
 
@@ -130,12 +129,7 @@ def _smooth(values: NDArray, faces: NDArray) -> NDArray[np.float64]:
 
 def member_vertices(study: ConceptStudy, clusters: Clusters, concept: int) -> dict[Place, NDArray]:
     """Return the vertices of a concept's members, before the expansion, at any radius."""
-    vertices = {}
-    for subject, labels in zip(study.subjects, clusters.labels):
-        trials, member = study.decoding.trials(subject), labels == concept
-        for side in np.unique(trials.hemisphere[member]):
-            vertices[subject, str(side)] = trials.vertex[member & (trials.hemisphere == side)]
-    return vertices
+    return study.vertices_of([np.flatnonzero(labels == concept) for labels in clusters.labels])
 
 
 def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float = 4.0) -> None:

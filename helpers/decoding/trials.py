@@ -6,7 +6,7 @@ Voxels are selected from the whole brain by their noise ceiling in training tria
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,6 +144,11 @@ class Trials:
         """Return single-trial responses to the given conditions, and the condition of each."""
         rows = self.of(conditions)
         return self.responses[rows], self.condition[rows]
+
+    def in_regions(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """Tell which voxels lie in some regions, those that the participant has."""
+        masks = [self.members[name] for name in names if name in self.members]
+        return np.any(masks, axis=0) & np.ones(len(self.vertex), bool)
 
     def means(self, conditions: Conditions) -> NDArray[np.float32]:
         """Return mean responses over repeats, (n_conditions, n_voxels)."""
