@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from textwrap import fill
 
 import numpy as np
@@ -14,7 +14,6 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
-from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,7 +22,7 @@ from helpers.brains.surfaces import Surface, read_surface
 from helpers.concepts.clustering import Clusters
 from helpers.concepts.study import ConceptStudy
 from helpers.figures import style
-from helpers.figures.flat_maps import flat_points
+from helpers.figures.flat_maps import draw_sheet, flat_points
 
 THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
@@ -100,8 +99,8 @@ def open_cortex(study: ConceptStudy) -> Cortex:
     """Read the participants' sheets, and where their regions lie on flat ones."""
     surfaces = {(subject, side): surface for subject in study.subjects for side in ("lh", "rh")
                 if (surface := read_surface(study.decoding.cohort, subject, side)) is not None}
-    cortex = Cortex(study.subjects, surfaces, {})
-    return replace(cortex, outlines=_outlines(study, surfaces) if cortex.flat else {})
+    flat = all(surface.flat for surface in surfaces.values())
+    return Cortex(study.subjects, surfaces, _outlines(study, surfaces) if flat else {})
 
 
 def _outlines(study: ConceptStudy, surfaces: Mapping[Place, Surface]) -> dict:
@@ -158,8 +157,8 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float =
         return
     for (subject, side), surface in cortex.surfaces.items():
         if subject == cortex.subjects[0]:
-            _sheet(axes, surface, {group: values for (where, group), values
-                                   in cortex.outlines.items() if where == side})
+            draw_sheet(axes, surface)
+            _outline_groups(axes, surface, side, cortex)
     places = [flat_points(cortex.surfaces[place])[cortex.surfaces[place].place[vertex]]
               for place, vertex in known.items()]
     if places:
@@ -168,6 +167,7 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float =
         axes.scatter(*spots[order].T, s=size, linewidths=0.2, edgecolors="0.4", c=n[order],
                      norm=participant_norm(len(cortex.subjects)), cmap=PARTICIPANT_COLOURS,
                      zorder=2)
+    axes.autoscale()
     axes.set_aspect("equal")
 
 
@@ -181,15 +181,11 @@ def participant_norm(n_subjects: int) -> BoundaryNorm:
     return BoundaryNorm(np.arange(0.5, n_subjects + 1), PARTICIPANT_COLOURS.N)
 
 
-def _sheet(axes: Axes, surface: Surface, outlines: Mapping[str, NDArray]) -> None:
-    points = flat_points(surface)
-    mesh = Triangulation(*points.T, surface.faces)
-    axes.tripcolor(mesh, np.full(len(points), 0.05), cmap="Greys", vmin=0, vmax=1,
-                   shading="gouraud", zorder=0)
-    for group, inside in outlines.items():
-        if (inside >= 0.5).any() and (inside < 0.5).any():
-            axes.tricontour(mesh, inside, levels=[0.49], colors=OUTLINES[group], linewidths=0.8,
-                            zorder=3)
+def _outline_groups(axes: Axes, surface: Surface, side: str, cortex: Cortex) -> None:
+    for (where, group), inside in cortex.outlines.items():
+        if where == side and (inside >= 0.5).any() and (inside < 0.5).any():
+            axes.tricontour(*flat_points(surface).T, surface.faces, inside, levels=[0.49],
+                            colors=OUTLINES[group], linewidths=0.8, zorder=3)
 
 
 def _folded(axes: Axes, surface: Surface, vertex: NDArray) -> None:

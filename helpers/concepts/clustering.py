@@ -12,7 +12,7 @@ radii eps at once. Points are neighbours if their cosine distance, 1 - cos, is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +36,12 @@ EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
 """Radii, in cosine distance (authors' clustering code)."""
 MIN_PARTICIPANTS = 3
 """m: other participants in which a core point has a neighbour (authors' clustering code)."""
+EXPANSION = 0.05
+"""Added to eps for the radius of the expansion (authors' clustering code)."""
 
 
-def expansion_radius(eps: float, added: float = 0.05) -> float:
-    """Return the radius of the expansion, min(eps + 0.05, 0.65) (authors' clustering code)."""
+def expansion_radius(eps: float, added: float = EXPANSION) -> float:
+    """Return the radius of the expansion, min(eps + added, 0.65) (authors' clustering code)."""
     return min(eps + added, 0.65)
 
 
@@ -80,8 +82,7 @@ class Clusters:
 
 
 def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
-            min_participants: int = MIN_PARTICIPANTS,
-            expansion: Callable[[float], float] = expansion_radius,
+            min_participants: int = MIN_PARTICIPANTS, expansion: float = EXPANSION,
             device: torch.device | str = "cpu") -> tuple[Clusters, ...]:
     """Cluster the points of all participants, at every eps of a grid.
 
@@ -100,8 +101,8 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
         Radii in cosine distance, in (0, 2), in any order.
     min_participants : int
         m, 1 ... n_participants - 1.
-    expansion : callable
-        Maps eps to the radius of the expansion, in (0, 2).
+    expansion : float
+        Added to eps for the radius of the expansion (`expansion_radius`), 0 or more.
     device : torch.device or str
 
     Returns
@@ -117,7 +118,7 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
     grid, place = np.unique(check_radii(eps), return_inverse=True)
-    radii = check_radii([expansion(float(value)) for value in grid])
+    radii = np.array([expansion_radius(value, expansion) for value in grid])
     thresholds, products = 1 - grid, BlockwiseCosine(points.vectors, device)
     nearest = nearest_neighbours(points, products)
     levels = neighbour_levels(points, products, nearest, thresholds)

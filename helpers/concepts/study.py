@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.coco_annotations import Annotations, read_annotations
 from helpers.brains.rois import FAMILIES
-from helpers.concepts.clustering import (
-    Clusters,
-    centroids,
-    cluster,
-    count_shared,
-    expansion_radius,
-)
+from helpers.concepts.clustering import Clusters, centroids, cluster, count_shared
 from helpers.concepts.encoding_weights import fit_encoding_weights, select_alpha
 from helpers.concepts.interpretation import auc, frequent_words
 from helpers.concepts.nulls import random_rotation_null
@@ -98,8 +92,7 @@ class ConceptStudy:
     def cluster_points(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
         """Return the clusters of some points at every eps of the grid."""
         return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
-                       expansion=partial(expansion_radius, added=self.spec.expansion),
-                       device=self.decoding.device)
+                       expansion=self.spec.expansion, device=self.decoding.device)
 
     @cached_property
     def weights(self) -> dict[str, NDArray[np.float32]]:

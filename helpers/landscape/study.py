@@ -186,17 +186,14 @@ def prediction_distances(study: FineTuningStudy, networks: Sequence[FineTuningRu
     array, float64, shape (n_others, n_networks)
     """
     task_accuracies(study, networks, [task], layer)  # fits missing probes, several at once
-    size = len(networks), len(task.test_idx), len(task.classes)
+    n, *size = len(networks), len(task.test_idx), len(task.classes)
     ensure_writable(cache_dir())
     with TemporaryDirectory(dir=cache_dir(), prefix="predictions-") as folder:
-        log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32, size)
+        log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32, (n, *size))
         for row, run in enumerate(progress(networks, "gathering predictions")):
             log_probs[row] = fit_probe(run, task, layer)["log_probs"]
-        device = float64_device(next(study.network.model.parameters()).device)
-        pairwise = bhattacharyya(block_from_array(log_probs), *size, device=device)
-        to_others = np.zeros((0, len(networks)))
-        if others:
-            to_others = bhattacharyya(block_from_array(log_probs), *size, device=device,
-                                      others=concatenate_blocks(others), n_others=len(others))
+        distances = bhattacharyya(
+            concatenate_blocks([block_from_array(log_probs), *others]), n + len(others), *size,
+            device=float64_device(next(study.network.model.parameters()).device))
         del log_probs  # some systems do not remove a file that is open
-    return pairwise, to_others
+    return distances[:n, :n], distances[n:, :n]
