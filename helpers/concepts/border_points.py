@@ -31,7 +31,7 @@ def border_clusters(starts: NDArray[np.int64], products: BlockwiseCosine,
         Of `PointCloud`.
     products : BlockwiseCosine
     levels : array, int16, shape (n_points, n_participants)
-        From `neighbour_levels`.
+        Of `Nearest`.
     core : array, int16, shape (n_points,)
         Level from which a point is core.
     firsts : array, int32, shape (n_levels, n_points)

@@ -24,11 +24,7 @@ from helpers.concepts.blockwise_cosine import BlockwiseCosine
 from helpers.concepts.border_points import border_clusters
 from helpers.concepts.core_components import first_cores
 from helpers.concepts.expansion import expand
-from helpers.concepts.neighbours import (
-    kth_smallest_of_others,
-    nearest_neighbours,
-    neighbour_levels,
-)
+from helpers.concepts.neighbours import kth_smallest_of_others, nearest_neighbours
 from helpers.concepts.point_cloud import Participants, make_point_cloud
 from helpers.core.errors import LabError
 
@@ -120,11 +116,10 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     grid, place = np.unique(check_radii(eps), return_inverse=True)
     radii = np.array([expansion_radius(value, expansion) for value in grid])
     thresholds, products = 1 - grid, BlockwiseCosine(points.vectors, device)
-    nearest = nearest_neighbours(points, products)
-    levels = neighbour_levels(points, products, nearest, thresholds)
-    core = kth_smallest_of_others(levels, points.owner, min_participants)
+    nearest = nearest_neighbours(points, products, thresholds)
+    core = kth_smallest_of_others(nearest.level, points.owner, min_participants)
     firsts = first_cores(products, nearest, core, thresholds)
-    border = border_clusters(points.starts, products, levels, core, firsts, thresholds)
+    border = border_clusters(points.starts, products, nearest.level, core, firsts, thresholds)
     labels = np.stack([np.searchsorted(np.unique(np.append(own, -1)), first) - 1  # -1: noise
                        for own, first in zip(firsts, np.maximum(firsts, border))]).astype(np.int32)
     masks = expand(points, products, labels, 1 - radii)

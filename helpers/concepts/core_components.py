@@ -43,7 +43,7 @@ def first_cores(products: BlockwiseCosine, nearest: Nearest, core: NDArray[np.in
     """
     levels = np.arange(len(thresholds))
     forest = np.tile(np.arange(len(core), dtype=np.int32), (len(levels), 1))
-    _join_nearest(forest, *nearest, core, thresholds + products.tolerance)
+    _join_nearest(forest, nearest.cosine, nearest.index, core, thresholds + products.tolerance)
 
     def work(job: tuple[int, NDArray, NDArray], buffer: NDArray) -> None:
         level, rows, others = job

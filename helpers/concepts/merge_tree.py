@@ -116,7 +116,7 @@ def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTIC
     points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
     products, position = BlockwiseCosine(points.vectors, device), points.position
-    nearest = nearest_neighbours(points, products)
+    nearest = nearest_neighbours(points, products, np.empty(0))
     core_cosine = -kth_smallest_of_others(-nearest.cosine, points.owner, min_participants)
     links, reach = _Forest(products, nearest, core_cosine).spanning_tree()
     order = np.argsort(-reach, kind="stable")

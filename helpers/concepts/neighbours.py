@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, dot
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, exact_level
 from helpers.concepts.point_cloud import PointCloud
 from helpers.core.compiled import compile_kernel
 
@@ -26,13 +26,27 @@ class Nearest(NamedTuple):
         Largest cosine with another point of the participant; `NO_NEIGHBOUR` if it has none.
     index : array, int32, same shape
         The point with that cosine; -1 for none.
+    level : array, int16, same shape
+        First level whose threshold a cosine exceeds, 0 ... n_levels - 1, or n_levels for none;
+        cosines within float32 rounding of a threshold are recomputed in float64.
     """
 
     cosine: NDArray[np.float32]
     index: NDArray[np.int32]
+    level: NDArray[np.int16]
+
+    def update(self, points: slice, participant: int, cosine: NDArray, index: NDArray,
+               level: NDArray) -> None:
+        """Replace, in place, nearest neighbours in a participant by nearer ones."""
+        better = cosine > self.cosine[points, participant]
+        self.cosine[points, participant][better] = cosine[better]
+        self.index[points, participant][better] = index[better]
+        known = self.level[points, participant]
+        np.minimum(known, level, out=known)
 
 
-def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest:
+def nearest_neighbours(points: PointCloud, products: BlockwiseCosine,
+                       thresholds: NDArray[np.float64]) -> Nearest:
     """Return the nearest neighbours, in one pass over all unordered pairs of participants.
 
     Parameters
@@ -40,9 +54,12 @@ def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest
     points : PointCloud
     products : BlockwiseCosine
         Of the same points.
+    thresholds : array, float64, shape (n_levels,)
+        Decreasing: 1 - eps for increasing eps.
     """
     shape = len(points.vectors), len(points.names)
-    nearest = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32))
+    nearest = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32),
+                      np.full(shape, len(thresholds), np.int16))
 
     def work(job: tuple[int, int, slice, slice], buffer: NDArray) -> None:
         own, other, rows, columns = job
@@ -50,22 +67,15 @@ def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest
         if own == other:
             row, column = (np.arange(span.start, span.stop) for span in (rows, columns))
             cosines[row[:, None] == column] = NO_NEIGHBOUR
-        of_row, of_column = _maxima(cosines)
+        levels = _levels(cosines, rows.start, columns.start, thresholds, products.tolerance,
+                         products.vectors)
+        of_rows, of_columns = _maxima(cosines, rows.start, columns.start)
         with products.lock:
-            _update(nearest, rows, other, *of_row, columns.start)
-            _update(nearest, columns, own, *of_column, rows.start)
+            nearest.update(rows, other, *of_rows, levels[0])
+            nearest.update(columns, own, *of_columns, levels[1])
 
     products.run(_pairs(points), work)
     return nearest
-
-
-def _update(nearest: Nearest, points: slice, participant: int, cosine: NDArray, index: NDArray,
-            first: int) -> None:
-    """Replace, in place, nearest neighbours in a participant by nearer ones."""
-    known = nearest.cosine[points, participant]
-    better = cosine > known
-    known[better] = cosine[better]
-    nearest.index[points, participant][better] = index[better] + first
 
 
 def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
@@ -80,7 +90,7 @@ def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
 
 
 @compile_kernel
-def _maxima(cosines):
+def _maxima(cosines, row_start, column_start):
     """Return the largest cosine of each row and its column, and of each column and its row."""
     n_rows, n_columns = cosines.shape
     row_best, row_index = np.empty(n_rows, np.float32), np.empty(n_rows, np.int32)
@@ -91,62 +101,30 @@ def _maxima(cosines):
         for c in range(n_columns):
             better = line[c] > column_best[c]
             column_best[c] = line[c] if better else column_best[c]
-            column_index[c] = r if better else column_index[c]
+            column_index[c] = row_start + r if better else column_index[c]
             best = max(best, line[c])
         row_best[r] = best
         for c in range(n_columns):
             if line[c] == best:
-                row_index[r] = c
+                row_index[r] = column_start + c
                 break
     return (row_best, row_index), (column_best, column_index)
 
 
-def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nearest,
-                     thresholds: NDArray[np.float64]) -> NDArray[np.int16]:
-    """Return the first level whose threshold the nearest neighbour in each participant exceeds.
-
-    Cosines within float32 rounding of a threshold are recomputed in float64.
-
-    Parameters
-    ----------
-    points, products, nearest : PointCloud, BlockwiseCosine, Nearest
-    thresholds : array, float64, shape (n_levels,)
-        Decreasing: 1 - eps for increasing eps.
-
-    Returns
-    -------
-    array, int16, shape (n_points, n_participants)
-        0 ... n_levels - 1, or n_levels for none.
-    """
-    cosine = nearest.cosine.astype(np.float64)
-    uncertain = (np.abs(cosine[..., None] - thresholds) <= products.tolerance).any(-1)
-
-    def jobs() -> Iterator[tuple[int, NDArray]]:
-        for other in range(cosine.shape[1]):
-            rows = np.flatnonzero(uncertain[:, other])
-            for piece in blocks(0, len(rows), blocked.ROWS):
-                yield other, rows[piece]
-
-    def work(job: tuple[int, NDArray], buffer: NDArray) -> None:
-        other, rows = job
-        best = np.full(len(rows), NO_NEIGHBOUR)
-        lowest = (nearest.cosine[rows, other] - 3 * products.tolerance).astype(np.float32)
-        for columns in blocks(points.starts[other], points.starts[other + 1], blocked.COLUMNS):
-            _exact_maxima(products.cosines(rows, columns, buffer), points.vectors, rows,
-                          columns.start, lowest, best)
-        cosine[rows, other] = best
-
-    products.run(jobs(), work)
-    return (cosine[..., None] <= thresholds).sum(-1, dtype=np.int16)
-
-
 @compile_kernel
-def _exact_maxima(cosines, vectors, rows, start, lowest, best):
-    """Update, in place, the rows' largest cosines with other points, in float64."""
-    for r in range(cosines.shape[0]):
-        for c in range(cosines.shape[1]):
-            if cosines[r, c] > lowest[r] and rows[r] != start + c:
-                best[r] = max(best[r], dot(vectors[rows[r]], vectors[start + c]))
+def _levels(cosines, row_start, column_start, thresholds, tolerance, vectors):
+    """Return the first level at which each row, and each column, has a neighbour."""
+    n_rows, n_columns = cosines.shape
+    rows = np.full(n_rows, len(thresholds), np.int16)
+    columns = np.full(n_columns, len(thresholds), np.int16)
+    low = np.float32(thresholds[-1] - tolerance) if len(thresholds) else np.float32(np.inf)
+    for r in range(n_rows):
+        for c in range(n_columns):
+            if cosines[r, c] > low:
+                level = exact_level(cosines[r, c], thresholds, 0, tolerance, vectors[row_start + r],
+                                    vectors[column_start + c])
+                rows[r], columns[c] = min(rows[r], level), min(columns[c], level)
+    return rows, columns
 
 
 def kth_smallest_of_others(values: NDArray, owner: NDArray, rank: int) -> NDArray:

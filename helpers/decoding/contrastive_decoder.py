@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.errors import LabError
+from helpers.decoding.vectors import require_directions
 from helpers.training.processes import single_thread
 
 MEMORY_FRACTION = 0.7
@@ -208,12 +209,10 @@ def _check(responses: NDArray, targets: NDArray,
         raise LabError(f"{len(x)} trials, batches of {training.batch_size}",
                        expected="one batch or more",
                        remedy="lower batch_size in the table [decoding.training] of the profile")
-    if not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise LabError("responses or targets that are NaN or infinite", expected="finite numbers",
-                       remedy="leave these voxels or images out")
-    if not y.any(1).all():
-        raise LabError(f"{int((~y.any(1)).sum())} targets without direction (all zero)",
-                       expected="embeddings that are not 0", remedy="leave these images out")
+    if not np.isfinite(x).all():
+        raise LabError("responses that are NaN or infinite", expected="finite numbers",
+                       remedy="leave these voxels out")
+    require_directions(y, "targets")
     return x, y
 
 
@@ -234,8 +233,8 @@ def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, report: Callab
 
 def _mean(groups: Iterable[list[tuple[NDArray, NDArray, NDArray]]]) -> DecoderWeights:
     """Return the mean weights over runs, and the first runs' own weights."""
-    runs = [run for group in groups for run in group]
-    weight, bias = (np.mean([run[part] for run in runs], axis=0, dtype=np.float64)
-                    .astype(np.float32) for part in (0, 1))
-    saved = [np.stack([run[part] for run in runs[:N_KEPT_RUNS]]) for part in (0, 1)]
-    return DecoderWeights(weight, bias, *saved, np.stack([run[2] for run in runs]))
+    weights, biases, losses = zip(*(run for group in groups for run in group))
+    mean = [np.mean(values, axis=0, dtype=np.float64).astype(np.float32)
+            for values in (weights, biases)]
+    return DecoderWeights(*mean, np.stack(weights[:N_KEPT_RUNS]), np.stack(biases[:N_KEPT_RUNS]),
+                          np.stack(losses))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -89,7 +88,7 @@ class TopKCurve:
 
 
 def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
-                   ks: Sequence[int] = KS, seed: int = 0) -> TopKCurve:
+                   seed: int = 0) -> TopKCurve:
     """Return the top-k accuracy, with a bootstrap over images.
 
     Parameters
@@ -99,13 +98,16 @@ def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int 
         and are resampled together.
     n_candidates, pool : int
         ``pool`` 0: all candidates.
-    ks : sequence of int
-        Those larger than the pool are left out.
     seed : int
         Of the bootstrap.
+
+    Returns
+    -------
+    TopKCurve
+        At those of `KS` that are not larger than the pool.
     """
     pool = pool or n_candidates
-    ks = tuple(k for k in ks if k <= pool)
+    ks = tuple(k for k in KS if k <= pool)
     hits = np.stack([probability_among_nearest(rank, n_candidates, pool, k) for k in ks], axis=1)
     image = np.unique(own, return_inverse=True)[1]
     n = np.bincount(image)
