@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from helpers.core.bootstrap import draw_weights
 from helpers.core.errors import LabError
 from helpers.core.intervals import percentile_interval
 from helpers.decoding.vectors import cosines
@@ -123,7 +124,4 @@ def _resampled_counts(n_images: int, seed: int) -> NDArray[np.float64]:
 
     Kept: a notebook asks for the same draws for every participant, network and pool.
     """
-    counts = np.random.default_rng(seed).multinomial(
-        n_images, np.full(n_images, 1 / n_images), size=N_BOOTSTRAP).astype(np.float64)
-    counts.flags.writeable = False
-    return counts
+    return draw_weights(np.zeros(n_images, int), seed=seed, n_resamples=N_BOOTSTRAP)

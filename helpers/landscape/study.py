@@ -6,7 +6,7 @@ Images are decoded once, probes are fitted once; predictions are compared block 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from tempfile import TemporaryDirectory
 
@@ -15,9 +15,7 @@ import pandas as pd
 import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, functional
 
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
@@ -90,21 +88,13 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
     """
     if 0 < max_images < len(images):
         images = images.select(np.arange(max_images) * len(images) // max_images)
-    preprocessing = network.preprocessing
-    image_size = image_size or preprocessing.crop
-    shorter = round(image_size * preprocessing.resize / preprocessing.crop)
-    interpolation_mode = InterpolationMode(preprocessing.interpolation)
-
-    def to_square_tensor(image: Image.Image) -> Tensor:
-        small = functional.resize(image, [shorter], antialias=True,
-                                  interpolation=interpolation_mode)
-        return functional.pil_to_tensor(functional.center_crop(small, [image_size, image_size]))
-
-    parts = {"images": images.digest, "shorter": shorter, "side": image_size,
-             "interpolation_mode": interpolation_mode.value,
+    own = network.preprocessing
+    image_size = image_size or own.crop
+    scaled = replace(own, resize=round(image_size * own.resize / own.crop), crop=image_size)
+    parts = {"images": images.digest, "geometry": list(scaled.geometry),
              "code": code_digest(["helpers.landscape.study", *defining_modules(images)])}
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{image_size}px", parts, lambda: {
-        "pixels": decode_images(images, range(len(images)), to_square_tensor,
+        "pixels": decode_images(images, range(len(images)), scaled.pixels,
                                 f"decoding {name}")})["pixels"]
     return ClassificationTask(name, pixels, images.labels, images.classes,
                               *split_train_test(len(images)),
