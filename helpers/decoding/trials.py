@@ -55,18 +55,12 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     LabError
         If there are too few images with all their repeats.
     """
-    folds = cohort.folds(responses.subject)
+    folds, seen = cohort.folds(responses.subject), responses.conditions
     if len(folds) > 1:
-        sets = [np.intersect1d(fold.test, responses.conditions) for fold in folds]
-        sets = [fold for fold in sets if len(fold)]
-        return tuple(
-            TrialSplit(np.setdiff1d(responses.conditions, np.concatenate([test, validation])),
-                       validation, test)
-            for test, validation in zip(sets, [*sets[1:], sets[0]]))
-    whole = responses.conditions[~np.isnan(responses.betas[..., 0]).any(1)]
-    order = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test,
-                                                                   responses.conditions))
-    shared = order[:n_test]
+        sets = [test for fold in folds if len(test := np.intersect1d(fold.test, seen))]
+        return tuple(_split(seen, *pair) for pair in zip([*sets[1:], sets[0]], sets))
+    whole = seen[~np.isnan(responses.betas[..., 0]).any(1)]
+    shared = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test, seen))[:n_test]
     own = np.random.default_rng([seed, 1]).permutation(
         np.setdiff1d(whole, np.union1d(folds[0].test, cohort.shown_to_all())))
     n_own = n_test - len(shared)
@@ -74,10 +68,13 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
         raise LabError(f"{responses.subject}: {len(own)} images of its own with all repeats",
                        expected=f"more than {n_own + n_validation}, for test and validation",
                        remedy="lower n_test or n_validation in the table [decoding]")
-    test = np.sort(np.concatenate([shared, own[:n_own]]))
-    validation = np.sort(own[n_own:n_own + n_validation])
-    train = np.setdiff1d(responses.conditions, np.concatenate([test, validation]))
-    return (TrialSplit(train, validation, test),)
+    return (_split(seen, np.sort(own[n_own:n_own + n_validation]),
+                   np.sort(np.concatenate([shared, own[:n_own]]))),)
+
+
+def _split(conditions: Conditions, validation: Conditions, test: Conditions) -> TrialSplit:
+    """Return a split in which all other conditions are for training."""
+    return TrialSplit(np.setdiff1d(conditions, np.union1d(validation, test)), validation, test)
 
 
 def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
