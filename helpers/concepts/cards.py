@@ -202,11 +202,10 @@ def count_bars(axes: Axes, counts: Sequence[int], subjects: Sequence[str],
                chosen: Sequence[str] = ()) -> None:
     """Plot the number of a concept's voxels in each participant; ``chosen`` ones are darker."""
     colours = [BARS if not chosen or name in chosen else "0.8" for name in subjects]
-    axes.barh(range(len(subjects)), counts, color=colours)
+    bars = axes.barh(range(len(subjects)), counts, color=colours)
+    axes.bar_label(bars, [f" {count}" for count in counts], fontsize=style.MIN_POINTS)
     axes.set_yticks(range(len(subjects)), subjects, fontsize=style.MIN_POINTS)
     axes.set_ylim(len(subjects) - 0.4, -0.6)
-    for place, count in enumerate(counts):
-        axes.text(count, place, f" {count}", fontsize=style.MIN_POINTS, va="center")
     axes.set_xlim(0, 1.7 * max(1, *counts))
     axes.set_xticks([])
     axes.tick_params(length=0, pad=1)
@@ -218,13 +217,11 @@ def image_strip(axes: Axes, images: Sequence[Image.Image], n_columns: int = COLU
     axes.axis("off")
     if not len(images):
         return
-    n_rows = -(-len(images) // n_columns)
-    canvas = np.full((n_rows * THUMBNAIL_SIZE, n_columns * THUMBNAIL_SIZE, 3), 255, np.uint8)
+    size, n_rows = THUMBNAIL_SIZE, -(-len(images) // n_columns)
+    canvas = Image.new("RGB", (n_columns * size, n_rows * size), "white")
     for place, image in enumerate(images):
         row, column = divmod(place, n_columns)
-        canvas[row * THUMBNAIL_SIZE:(row + 1) * THUMBNAIL_SIZE - 2,
-               column * THUMBNAIL_SIZE:(column + 1) * THUMBNAIL_SIZE - 2] = (
-            image.convert("RGB").resize((THUMBNAIL_SIZE - 2, THUMBNAIL_SIZE - 2)))
+        canvas.paste(image.convert("RGB").resize((size - 2, size - 2)), (column * size, row * size))
     axes.imshow(canvas, interpolation="antialiased")
 
 
