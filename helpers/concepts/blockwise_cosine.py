@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from threading import RLock
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from helpers.core.compiled import compile_kernel
 
@@ -70,20 +69,15 @@ class BlockwiseCosine:
         self.tolerance = (vectors.shape[1] + 8) * 2.0**-24
         self.remote = None if torch.device(device).type == "cpu" else (
             torch.from_numpy(vectors).to(device))
-        self.lock = RLock()
+        self.lock = Lock()
 
     def cosines(self, rows: Index, columns: Index, buffer: NDArray[np.float32]) -> NDArray:
         """Return the cosines of two sets of points, (n_rows, n_columns), held by ``buffer``."""
         if self.remote is not None:
-            return (self._on_device(rows) @ self._on_device(columns).T).cpu().numpy()
+            return (self.remote[rows] @ self.remote[columns].T).cpu().numpy()
         left, right = self.vectors[rows], self.vectors[columns]
         out = buffer[:len(left) * len(right)].reshape(len(left), len(right))
         return np.matmul(left, right.T, out=out)
-
-    def _on_device(self, index: Index) -> torch.Tensor:
-        if isinstance(index, slice):
-            return self.remote[index]
-        return self.remote[torch.from_numpy(index).to(self.remote.device)]
 
     def run(self, jobs: Iterator[Job], work: Callable[[Job, NDArray], None]) -> None:
         """Process all jobs in parallel.
@@ -105,22 +99,14 @@ class BlockwiseCosine:
                     return
                 work(job, buffer)
 
-        if self.remote is not None:
-            before = torch.get_float32_matmul_precision()
-            torch.set_float32_matmul_precision("highest")
-            try:
-                return worker(0)
-            finally:
-                torch.set_float32_matmul_precision(before)
-        n_workers = torch.get_num_threads()
-        with _libraries().limit(limits=1, user_api="blas"):  # one BLAS thread in each worker
-            with ThreadPoolExecutor(n_workers) as pool:
+        n_workers = torch.get_num_threads() if self.remote is None else 1
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")  # of products on a device
+        try:  # one BLAS thread in each worker
+            with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_workers) as pool:
                 list(pool.map(worker, range(n_workers)))
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 def blocks(start: int, stop: int, size: int) -> Iterator[slice]:

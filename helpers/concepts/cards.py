@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from textwrap import fill
 
 import numpy as np
@@ -14,7 +14,6 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
-from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,7 +22,7 @@ from helpers.brains.surfaces import Surface, read_surface
 from helpers.concepts.clustering import Clusters
 from helpers.concepts.study import ConceptStudy
 from helpers.figures import style
-from helpers.figures.flat_maps import flat_points
+from helpers.figures.flat_maps import draw_sheet, flat_points
 
 THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
@@ -34,8 +33,9 @@ ROW, HEAD = 1.0, 0.74
 WIDTHS = [1.05, 0.42, 0.75, 0.1, 1.3, 0.12, 1.3, 0.18, 1.7]
 """Of the five columns of a card, and of the gaps between them."""
 EARLY = "early visual"
-GROUPS = {EARLY: ("prf-visualrois",)} | {domain: (family,) for family, domain in DOMAINS.items()}
-"""Outlined group of regions -> its label sets."""
+GROUPS = {EARLY: FAMILIES["prf-visualrois"]} | {
+    domain: FAMILIES[family] for family, domain in DOMAINS.items()}
+"""Outlined group of regions -> its regions."""
 OUTLINES = {EARLY: "0.35"} | {domain: style.COLOURS[domain] for domain in DOMAINS.values()}
 BARS = "0.35"
 PARTICIPANT_COLOURS = colormaps[f"{style.SEQUENTIAL}_r"]
@@ -99,8 +99,8 @@ def open_cortex(study: ConceptStudy) -> Cortex:
     """Read the participants' sheets, and where their regions lie on flat ones."""
     surfaces = {(subject, side): surface for subject in study.subjects for side in ("lh", "rh")
                 if (surface := read_surface(study.decoding.cohort, subject, side)) is not None}
-    cortex = Cortex(study.subjects, surfaces, {})
-    return replace(cortex, outlines=_outlines(study, surfaces) if cortex.flat else {})
+    flat = all(surface.flat for surface in surfaces.values())
+    return Cortex(study.subjects, surfaces, _outlines(study, surfaces) if flat else {})
 
 
 def _outlines(study: ConceptStudy, surfaces: Mapping[Place, Surface]) -> dict:
@@ -109,14 +109,12 @@ def _outlines(study: ConceptStudy, surfaces: Mapping[Place, Surface]) -> dict:
         n_points = len(surfaces[first, side].points)
         own = [subject for subject in study.subjects
                if len(surfaces[subject, side].points) == n_points]
-        for group, families in GROUPS.items():
+        for group, names in GROUPS.items():
             inside = np.zeros((len(own), n_points))
             for row, subject in zip(inside, own):
                 trials = study.decoding.trials(subject)
-                masks = [trials.members[name] for family in families for name in FAMILIES[family]
-                         if name in trials.members]
-                here = np.any(masks, axis=0) & (trials.hemisphere == side) if masks else ()
-                row[surfaces[subject, side].place[trials.vertex[here]] if masks else ()] = 1
+                here = trials.in_regions(names) & (trials.hemisphere == side)
+                row[surfaces[subject, side].place[trials.vertex[here]]] = 1
             found[side, group] = _smooth(inside.mean(0), surfaces[first, side].faces)
     return found
 
@@ -130,12 +128,7 @@ def _smooth(values: NDArray, faces: NDArray) -> NDArray[np.float64]:
 
 def member_vertices(study: ConceptStudy, clusters: Clusters, concept: int) -> dict[Place, NDArray]:
     """Return the vertices of a concept's members, before the expansion, at any radius."""
-    vertices = {}
-    for subject, labels in zip(study.subjects, clusters.labels):
-        trials, member = study.decoding.trials(subject), labels == concept
-        for side in np.unique(trials.hemisphere[member]):
-            vertices[subject, str(side)] = trials.vertex[member & (trials.hemisphere == side)]
-    return vertices
+    return study.vertices_of([np.flatnonzero(labels == concept) for labels in clusters.labels])
 
 
 def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float = 4.0) -> None:
@@ -164,8 +157,8 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float =
         return
     for (subject, side), surface in cortex.surfaces.items():
         if subject == cortex.subjects[0]:
-            _sheet(axes, surface, {group: values for (where, group), values
-                                   in cortex.outlines.items() if where == side})
+            draw_sheet(axes, surface)
+            _outline_groups(axes, surface, side, cortex)
     places = [flat_points(cortex.surfaces[place])[cortex.surfaces[place].place[vertex]]
               for place, vertex in known.items()]
     if places:
@@ -174,6 +167,7 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float =
         axes.scatter(*spots[order].T, s=size, linewidths=0.2, edgecolors="0.4", c=n[order],
                      norm=participant_norm(len(cortex.subjects)), cmap=PARTICIPANT_COLOURS,
                      zorder=2)
+    axes.autoscale()
     axes.set_aspect("equal")
 
 
@@ -187,15 +181,11 @@ def participant_norm(n_subjects: int) -> BoundaryNorm:
     return BoundaryNorm(np.arange(0.5, n_subjects + 1), PARTICIPANT_COLOURS.N)
 
 
-def _sheet(axes: Axes, surface: Surface, outlines: Mapping[str, NDArray]) -> None:
-    points = flat_points(surface)
-    mesh = Triangulation(*points.T, surface.faces)
-    axes.tripcolor(mesh, np.full(len(points), 0.05), cmap="Greys", vmin=0, vmax=1,
-                   shading="gouraud", zorder=0)
-    for group, inside in outlines.items():
-        if (inside >= 0.5).any() and (inside < 0.5).any():
-            axes.tricontour(mesh, inside, levels=[0.49], colors=OUTLINES[group], linewidths=0.8,
-                            zorder=3)
+def _outline_groups(axes: Axes, surface: Surface, side: str, cortex: Cortex) -> None:
+    for (where, group), inside in cortex.outlines.items():
+        if where == side and (inside >= 0.5).any() and (inside < 0.5).any():
+            axes.tricontour(*flat_points(surface).T, surface.faces, inside, levels=[0.49],
+                            colors=OUTLINES[group], linewidths=0.8, zorder=3)
 
 
 def _folded(axes: Axes, surface: Surface, vertex: NDArray) -> None:
@@ -212,11 +202,10 @@ def count_bars(axes: Axes, counts: Sequence[int], subjects: Sequence[str],
                chosen: Sequence[str] = ()) -> None:
     """Plot the number of a concept's voxels in each participant; ``chosen`` ones are darker."""
     colours = [BARS if not chosen or name in chosen else "0.8" for name in subjects]
-    axes.barh(range(len(subjects)), counts, color=colours)
+    bars = axes.barh(range(len(subjects)), counts, color=colours)
+    axes.bar_label(bars, [f" {count}" for count in counts], fontsize=style.MIN_POINTS)
     axes.set_yticks(range(len(subjects)), subjects, fontsize=style.MIN_POINTS)
     axes.set_ylim(len(subjects) - 0.4, -0.6)
-    for place, count in enumerate(counts):
-        axes.text(count, place, f" {count}", fontsize=style.MIN_POINTS, va="center")
     axes.set_xlim(0, 1.7 * max(1, *counts))
     axes.set_xticks([])
     axes.tick_params(length=0, pad=1)
@@ -228,13 +217,11 @@ def image_strip(axes: Axes, images: Sequence[Image.Image], n_columns: int = COLU
     axes.axis("off")
     if not len(images):
         return
-    n_rows = -(-len(images) // n_columns)
-    canvas = np.full((n_rows * THUMBNAIL_SIZE, n_columns * THUMBNAIL_SIZE, 3), 255, np.uint8)
+    size, n_rows = THUMBNAIL_SIZE, -(-len(images) // n_columns)
+    canvas = Image.new("RGB", (n_columns * size, n_rows * size), "white")
     for place, image in enumerate(images):
         row, column = divmod(place, n_columns)
-        canvas[row * THUMBNAIL_SIZE:(row + 1) * THUMBNAIL_SIZE - 2,
-               column * THUMBNAIL_SIZE:(column + 1) * THUMBNAIL_SIZE - 2] = (
-            image.convert("RGB").resize((THUMBNAIL_SIZE - 2, THUMBNAIL_SIZE - 2)))
+        canvas.paste(image.convert("RGB").resize((size - 2, size - 2)), (column * size, row * size))
     axes.imshow(canvas, interpolation="antialiased")
 
 

@@ -12,7 +12,7 @@ radii eps at once. Points are neighbours if their cosine distance, 1 - cos, is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +22,9 @@ from scipy.sparse import csr_array
 
 from helpers.concepts.blockwise_cosine import BlockwiseCosine
 from helpers.concepts.border_points import border_clusters
-from helpers.concepts.core_components import CoreComponents
+from helpers.concepts.core_components import first_cores
 from helpers.concepts.expansion import expand
-from helpers.concepts.neighbours import (
-    group_levels,
-    kth_smallest_of_others,
-    nearest_neighbours,
-    neighbour_levels,
-)
+from helpers.concepts.neighbours import kth_smallest_of_others, nearest_neighbours
 from helpers.concepts.point_cloud import Participants, make_point_cloud
 from helpers.core.errors import LabError
 
@@ -37,10 +32,12 @@ EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
 """Radii, in cosine distance (authors' clustering code)."""
 MIN_PARTICIPANTS = 3
 """m: other participants in which a core point has a neighbour (authors' clustering code)."""
+EXPANSION = 0.05
+"""Added to eps for the radius of the expansion (authors' clustering code)."""
 
 
-def expansion_radius(eps: float, added: float = 0.05) -> float:
-    """Return the radius of the expansion, min(eps + 0.05, 0.65) (authors' clustering code)."""
+def expansion_radius(eps: float, added: float = EXPANSION) -> float:
+    """Return the radius of the expansion, min(eps + added, 0.65) (authors' clustering code)."""
     return min(eps + added, 0.65)
 
 
@@ -52,7 +49,6 @@ class Clusters:
     ----------
     eps, expansion : float
         Radii, in cosine distance.
-    min_participants : int
     names : tuple of str
         Participants.
     n_clusters : int
@@ -61,19 +57,15 @@ class Clusters:
     core : tuple of arrays, bool, shape (n_points,)
     expanded : tuple of sparse arrays, bool, shape (n_clusters, n_points)
         Per participant; masks of different clusters may overlap and include noise.
-    n_excluded : tuple of int
-        Per participant: number of zero vectors.
     """
 
     eps: float
     expansion: float
-    min_participants: int
     names: tuple[str, ...]
     n_clusters: int
     labels: tuple[NDArray[np.int32], ...]
     core: tuple[NDArray[np.bool_], ...]
     expanded: tuple[csr_array, ...]
-    n_excluded: tuple[int, ...]
 
     def counts(self) -> NDArray[np.int64]:
         """Return the number of points of each cluster, (n_clusters, n_participants)."""
@@ -86,8 +78,7 @@ class Clusters:
 
 
 def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
-            min_participants: int = MIN_PARTICIPANTS,
-            expansion: Callable[[float], float] = expansion_radius,
+            min_participants: int = MIN_PARTICIPANTS, expansion: float = EXPANSION,
             device: torch.device | str = "cpu") -> tuple[Clusters, ...]:
     """Cluster the points of all participants, at every eps of a grid.
 
@@ -101,13 +92,13 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     Parameters
     ----------
     participants : mapping or sequence of arrays, shape (n_points, n_dims)
-        One row per point, of any norm. Zero vectors are excluded, labelled -1 and counted.
+        One row per point, of any norm. Zero vectors are excluded and labelled -1.
     eps : sequence of float
         Radii in cosine distance, in (0, 2), in any order.
     min_participants : int
         m, 1 ... n_participants - 1.
-    expansion : callable
-        Maps eps to the radius of the expansion, in (0, 2).
+    expansion : float
+        Added to eps for the radius of the expansion (`expansion_radius`), 0 or more.
     device : torch.device or str
 
     Returns
@@ -123,29 +114,19 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
     grid, place = np.unique(check_radii(eps), return_inverse=True)
-    radii = check_radii([expansion(float(value)) for value in grid])
+    radii = np.array([expansion_radius(value, expansion) for value in grid])
     thresholds, products = 1 - grid, BlockwiseCosine(points.vectors, device)
-    nearest = nearest_neighbours(points, products)
-    levels = neighbour_levels(points, products, nearest, thresholds)
-    core = kth_smallest_of_others(levels, points.owner, min_participants)
-    apart = group_levels(nearest, thresholds, products.tolerance)
-    firsts = CoreComponents(points, products, nearest, core, apart, thresholds).first_cores()
-    border = border_clusters(points, products, levels, core, apart, firsts, thresholds)
-    labels = _number_clusters(firsts, border)
-    masks = expand(points, products, nearest.between, labels, 1 - radii)
+    nearest = nearest_neighbours(points, products, thresholds)
+    core = kth_smallest_of_others(nearest.level, points.owner, min_participants)
+    firsts = first_cores(products, nearest, core, thresholds)
+    border = border_clusters(points.starts, products, nearest.level, core, firsts, thresholds)
+    labels = np.stack([np.searchsorted(np.unique(np.append(own, -1)), first) - 1  # -1: noise
+                       for own, first in zip(firsts, np.maximum(firsts, border))]).astype(np.int32)
+    masks = expand(points, products, labels, 1 - radii)
     return tuple(Clusters(
-        float(grid[a]), float(radii[a]), min_participants, points.names,
-        int(labels[a].max(initial=-1)) + 1, points.split(labels[a], -1),
-        points.split(firsts[a] >= 0, False), tuple(masks[a]), points.n_excluded) for a in place)
-
-
-def _number_clusters(firsts: NDArray[np.int32], border: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return labels of core and border points, clusters in the order of their first core points."""
-    labels = np.full(firsts.shape, -1, np.int32)
-    for label, own, first in zip(labels, firsts, np.maximum(firsts, border)):
-        inside = first >= 0
-        label[inside] = np.searchsorted(np.unique(own[own >= 0]), first[inside])
-    return labels
+        float(grid[a]), float(radii[a]), points.names, int(labels[a].max(initial=-1)) + 1,
+        points.split(labels[a], -1), points.split(firsts[a] >= 0, False), tuple(masks[a]))
+        for a in place)
 
 
 def check_support(min_participants: int, n_participants: int) -> None:
@@ -208,7 +189,7 @@ def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.floa
         raise LabError(f"participants {points.names} with {points.sizes} points",
                        expected=f"{clusters.names} with {tuple(map(len, clusters.labels))}",
                        remedy="pass what was clustered")
-    labels = np.concatenate([own[rows] for own, rows in zip(clusters.labels, points.rows)])
+    labels = np.concatenate(clusters.labels)[points.position]
     inside = np.flatnonzero(labels >= 0)
     member = csr_array((np.ones(len(inside)), (labels[inside], inside)),
                        shape=(clusters.n_clusters, len(labels)))

@@ -106,12 +106,9 @@ class Description:
                 self.best_objects(concept), near[concept][:N_OBJECTS], far[concept][:N_OBJECTS]))
         return cards
 
-    @cached_property
-    def _first_image(self) -> dict[int, int]:
-        """Condition -> its first image."""
-        return dict(zip(*np.unique(self.study.decoding.cohort.condition_of, return_index=True)))
-
     def open_images(self, conditions: Sequence[int]) -> list[Image.Image]:
         """Open the first images of some conditions, `N_SHOWN` at most."""
-        return [self.study.decoding.cohort.stimuli.open(int(self._first_image[one]))
-                for one in conditions[:N_SHOWN]]
+        cohort = self.study.decoding.cohort
+        known, first = np.unique(cohort.condition_of, return_index=True)
+        return [cohort.stimuli.open(int(image))
+                for image in first[np.searchsorted(known, conditions[:N_SHOWN])]]

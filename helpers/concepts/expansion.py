@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, dot
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, exact_level
 from helpers.concepts.point_cloud import PointCloud
 from helpers.core.compiled import compile_kernel
 
-MAX_PAIRS = 2**18
-"""Capacity, in pairs of a cluster and a point, of the list that a scan of a block fills."""
 
-
-def expand(points: PointCloud, products: BlockwiseCosine, between: NDArray[np.float32],
-           labels: NDArray[np.int32], thresholds: NDArray[np.float64]) -> list[list[csr_array]]:
+def expand(points: PointCloud, products: BlockwiseCosine, labels: NDArray[np.int32],
+           thresholds: NDArray[np.float64]) -> list[list[csr_array]]:
     """Return every cluster's expanded mask, for every level and participant.
 
     Point x of participant s belongs to cluster c if it is a member, or if its cosine to any member
@@ -27,8 +25,6 @@ def expand(points: PointCloud, products: BlockwiseCosine, between: NDArray[np.fl
     Parameters
     ----------
     points, products : PointCloud, BlockwiseCosine
-    between : array, float32, shape (n_all_groups, n_all_groups)
-        From `nearest_neighbours`.
     labels : array, int32, shape (n_levels, n_points)
         -1 for noise.
     thresholds : array, float64, shape (n_levels,)
@@ -39,114 +35,48 @@ def expand(points: PointCloud, products: BlockwiseCosine, between: NDArray[np.fl
     list of lists of sparse arrays, bool, shape (n_clusters, n_points of the participant)
         ``[level][participant]``. Masks of one level may overlap.
     """
-    n_participants = len(points.names)
-    pairs: list[list[NDArray]] = [[] for _ in range(n_participants)]
-    near = between > thresholds.min() - products.tolerance
+    found = []
 
-    def work(job: tuple[int, NDArray, slice], buffer: NDArray) -> None:
-        own, members, columns = job
-        new = _neighbours(points, products, near, labels, thresholds, members, columns, buffer)
+    def work(job: tuple[NDArray, slice], buffer: NDArray) -> None:
+        members, columns = job
+        inside = np.zeros((len(labels), labels.max() + 1, columns.stop - columns.start), bool)
+        for piece in blocks(0, len(members), blocked.ROWS):
+            rows = members[piece]
+            _include(products.cosines(rows, columns, buffer), rows, columns.start, labels,
+                     thresholds, products.tolerance, products.vectors, inside)
+        level, cluster, column = np.nonzero(inside)
         with products.lock:
-            pairs[own] += new
+            found.append((level, cluster, points.position[columns.start + column]))
 
-    products.run(_jobs(points, labels), work)
-    joint = [np.concatenate([np.empty((0, 3), np.int32), *new]) for new in pairs]
-    n_clusters = labels.max(1, initial=-1) + 1
-    return [[_mask(level, own, points, labels, joint[own], n_clusters[level])
-             for own in range(n_participants)] for level in range(len(labels))]
+    def jobs() -> Iterator[tuple[NDArray, slice]]:
+        """Yield a participant's cluster members, and a slice of its points."""
+        for first, last in pairwise(points.starts):
+            members = first + np.flatnonzero((labels[:, first:last] >= 0).any(0))
+            if len(members):
+                yield from ((members, columns) for columns in blocks(first, last, blocked.COLUMNS))
 
-
-def _jobs(points: PointCloud, labels: NDArray) -> Iterator[tuple[int, NDArray, slice]]:
-    """Yield a participant's cluster members, sorted by cluster, and a slice of its points."""
-    for own, (first, last) in enumerate(zip(points.starts, points.starts[1:])):
-        members = first + np.flatnonzero((labels[:, first:last] >= 0).any(0))
-        members = members[np.lexsort((members, *labels[:, members]))]
-        if len(members):
-            for columns in blocks(first, last, blocked.COLUMNS):
-                yield own, members, columns
-
-
-def _neighbours(points: PointCloud, products: BlockwiseCosine, near: NDArray, labels: NDArray,
-                thresholds: NDArray, members: NDArray, span: slice,
-                buffer: NDArray) -> list[NDArray]:
-    """Return (level, cluster, point) for a participant's neighbours of cluster members."""
-    low = np.float32(thresholds.min() - products.tolerance)
-    everyone = np.arange(span.start, span.stop)
-    latest = np.full((len(labels), len(everyone)), -1, np.int32)
-    pairs = np.empty((max(MAX_PAIRS, latest.size), 3), np.int32)
-    pieces = []
-    for piece in blocks(0, len(members), blocked.ROWS):
-        rows = members[piece]
-        row_labels = np.ascontiguousarray(labels[:, rows].T)
-        candidate = near[np.unique(points.group[rows])].any(0)[points.group[span]]
-        if (row_labels == row_labels[0]).all():  # one cluster: leave out points already in its mask
-            inside = row_labels[0] >= 0
-            candidate &= (latest[inside] != row_labels[0, inside, None]).any(0)
-        if not candidate.any():
-            continue
-        columns, row = everyone[candidate], 0
-        cosines, known = products.cosines(rows, columns, buffer), latest[:, candidate]
-        while row < len(rows):
-            n, row = _collect(cosines, row, low, row_labels, thresholds, products.tolerance,
-                              products.vectors, rows, columns, known, pairs)
-            pieces.append(pairs[:n].copy())
-        latest[:, candidate] = known
-    return pieces
+    products.run(jobs(), work)
+    levels, clusters, places = np.concatenate([np.empty((3, 0), int), *found], axis=1)
+    ends, masks = np.cumsum([0, *points.sizes]), []
+    for level, label in enumerate(labels):
+        pairs = clusters[levels == level], places[levels == level]
+        whole = csr_array((np.ones(len(pairs[0]), bool), pairs),
+                          shape=(label.max(initial=-1) + 1, ends[-1]))
+        masks.append([whole[:, first:last] for first, last in pairwise(ends)])
+    return masks
 
 
 @compile_kernel
-def _collect(cosines, row, low, labels, thresholds, tolerance, vectors, rows, columns, latest,
-             pairs):
-    """Collect pairs of cluster and point for groups of rows, until ``pairs`` is full.
-
-    A group: consecutive rows with the same labels at all levels. Returns the number of pairs and
-    the row at which to continue.
-    """
-    n_rows, n_columns = cosines.shape
-    n, best = 0, np.empty(n_columns, np.float32)
-    while row < n_rows and n + labels.shape[1] * n_columns <= len(pairs):
-        best[:] = cosines[row]
-        last = row + 1
-        while last < n_rows and (labels[last] == labels[row]).all():
-            for c in range(n_columns):
-                best[c] = max(best[c], cosines[last, c])
-            last += 1
-        for c in range(n_columns):
-            if best[c] <= low:
-                continue
-            for a in range(labels.shape[1]):
-                label = labels[row, a]
-                if label < 0 or latest[a, c] == label:
-                    continue
-                if _above(best[c], thresholds[a], tolerance, cosines[row:last, c], vectors,
-                          rows[row:last], columns[c]):
-                    latest[a, c] = label
-                    pairs[n, 0], pairs[n, 1], pairs[n, 2] = a, label, columns[c]
-                    n += 1
-        row = last
-    return n, row
-
-
-@compile_kernel
-def _above(best, threshold, tolerance, cosines, vectors, rows, point):
-    """Return whether the largest cosine of a group with a point is above a threshold."""
-    if abs(best - threshold) > tolerance:
-        return best > threshold
-    for i in range(len(rows)):
-        if cosines[i] > threshold - tolerance and dot(vectors[rows[i]], vectors[point]) > threshold:
-            return True
-    return False
-
-
-def _mask(level: int, own: int, points: PointCloud, labels: NDArray, pairs: NDArray,
-          n_clusters: int) -> csr_array:
-    """Return the masks of one level and participant, members included, in the input's order."""
-    first, last = points.starts[own], points.starts[own + 1]
-    inside = first + np.flatnonzero(labels[level, first:last] >= 0)
-    new = pairs[pairs[:, 0] == level]
-    cluster = np.append(labels[level, inside], new[:, 1])
-    row = points.rows[own][np.append(inside, new[:, 2]) - first]
-    mask = csr_array((np.ones(len(row), bool), (cluster, row)),
-                     shape=(n_clusters, points.sizes[own]))
-    mask.sum_duplicates()
-    return mask
+def _include(cosines, rows, start, labels, thresholds, tolerance, vectors, inside):
+    """Include, in place, members and the points near them, at each level."""
+    low = np.float32(thresholds.min() - tolerance)
+    for r in range(len(rows)):
+        p = rows[r]
+        for c in range(cosines.shape[1]):
+            if cosines[r, c] > low:
+                for a in range(len(labels)):
+                    label = labels[a, p]
+                    if label >= 0 and not inside[a, label, c]:
+                        inside[a, label, c] = p == start + c or exact_level(
+                            cosines[r, c], thresholds[a:a + 1], 0, tolerance, vectors[p],
+                            vectors[start + c]) == 0

@@ -22,14 +22,11 @@ from numpy.typing import NDArray
 from helpers.concepts import blockwise_cosine as blocked
 from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks
 from helpers.concepts.clustering import MIN_PARTICIPANTS, check_support
-from helpers.concepts.core_components import STRIDE
 from helpers.concepts.neighbours import Nearest, kth_smallest_of_others, nearest_neighbours
 from helpers.concepts.point_cloud import Participants, make_point_cloud
 from helpers.concepts.union_find import find, roots_of, union
 from helpers.core.compiled import compile_kernel
 
-BLOCK_SIZE = 4096
-"""Points whose nearest one outside their component is searched for at a time."""
 MIN_PERSISTENCE = 1e-6
 """Clusters that persist no longer are ties, such as equal points, separated by rounding."""
 
@@ -119,7 +116,7 @@ def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTIC
     points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
     products, position = BlockwiseCosine(points.vectors, device), points.position
-    nearest = nearest_neighbours(points, products)
+    nearest = nearest_neighbours(points, products, np.empty(0))
     core_cosine = -kth_smallest_of_others(-nearest.cosine, points.owner, min_participants)
     links, reach = _Forest(products, nearest, core_cosine).spanning_tree()
     order = np.argsort(-reach, kind="stable")
@@ -154,10 +151,9 @@ class _Forest:
         while sum(len(links) for links, _ in known) < len(self.core) - 1:
             comp = roots_of(self.parent[None], 0, np.arange(len(self.core)))[0]
             self._update_partners(np.flatnonzero(comp[self.partner] == comp), comp)
-            largest = np.bincount(comp).argmax()
-            while len(rows := self._candidates(comp, largest)):
-                self._search(rows, comp)
-            nearest = np.flatnonzero((self.reach == self._best(comp)) & (comp != largest))
+            smaller = comp != np.bincount(comp).argmax()
+            self._search(np.flatnonzero((self.bound > self._best(comp)) & smaller), comp)
+            nearest = np.flatnonzero((self.reach == self._best(comp)) & smaller)
             nearest = nearest[np.unique(comp[nearest], return_index=True)[1]]
             known.append(self._join(nearest))
         return tuple(map(np.concatenate, zip(*known)))
@@ -179,14 +175,6 @@ class _Forest:
         best = np.full(len(comp), -np.inf, np.float32)
         np.maximum.at(best, comp, self.reach)
         return best[comp]
-
-    def _candidates(self, comp: NDArray, largest: int) -> NDArray:
-        """Return points whose reach may exceed the known one, those of the largest bound first."""
-        points = np.flatnonzero((self.bound > self._best(comp)) & (comp != largest))
-        points = points[np.lexsort((-self.bound[points], comp[points]))]
-        _, start, component = np.unique(comp[points], return_index=True, return_inverse=True)
-        rank = np.arange(len(points)) - start[component]
-        return points[rank < max(1, BLOCK_SIZE // max(1, len(start)))]
 
     def _search(self, points: NDArray, comp: NDArray) -> None:
         """Find the nearest point outside by comparison with all points."""
@@ -214,19 +202,10 @@ def _join_points(parent, points, partners):
 def _reach(cosines, row_comp, column_comp, row_core, column_core, start, best, partner):
     """Update, in place, the largest reach of rows to points outside their components."""
     for r in range(cosines.shape[0]):
-        line = cosines[r]
-        for first in range(0, cosines.shape[1], STRIDE):
-            if best[r] >= row_core[r]:
-                break
-            last, top = min(first + STRIDE, cosines.shape[1]), best[r]
-            for c in range(first, last):
-                top = max(top, min(line[c], column_core[c]))
-            if top <= best[r]:
-                continue
-            for c in range(first, last):
-                reach = min(min(line[c], column_core[c]), row_core[r])
-                if reach > best[r] and row_comp[r] != column_comp[c]:
-                    best[r], partner[r] = reach, start + c
+        for c in range(cosines.shape[1]):
+            reach = min(cosines[r, c], column_core[c], row_core[r])
+            if reach > best[r] and row_comp[r] != column_comp[c]:
+                best[r], partner[r] = reach, start + c
 
 
 @compile_kernel

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, dot
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, exact_level
 from helpers.concepts.point_cloud import PointCloud
 from helpers.core.compiled import compile_kernel
 
@@ -17,8 +17,7 @@ NO_NEIGHBOUR = -2.0
 """Cosine with the nearest neighbour where a participant has no other point."""
 
 
-@dataclass(frozen=True)
-class Nearest:
+class Nearest(NamedTuple):
     """Nearest neighbours of every point in every participant, its own included.
 
     Attributes
@@ -27,16 +26,27 @@ class Nearest:
         Largest cosine with another point of the participant; `NO_NEIGHBOUR` if it has none.
     index : array, int32, same shape
         The point with that cosine; -1 for none.
-    between : array, float32, shape (n_all_groups, n_all_groups)
-        Largest cosine between points of two groups; `NO_NEIGHBOUR` if there is no pair.
+    level : array, int16, same shape
+        First level whose threshold a cosine exceeds, 0 ... n_levels - 1, or n_levels for none;
+        cosines within float32 rounding of a threshold are recomputed in float64.
     """
 
     cosine: NDArray[np.float32]
     index: NDArray[np.int32]
-    between: NDArray[np.float32]
+    level: NDArray[np.int16]
+
+    def update(self, points: slice, participant: int, cosine: NDArray, index: NDArray,
+               level: NDArray) -> None:
+        """Replace, in place, nearest neighbours in a participant by nearer ones."""
+        better = cosine > self.cosine[points, participant]
+        self.cosine[points, participant][better] = cosine[better]
+        self.index[points, participant][better] = index[better]
+        known = self.level[points, participant]
+        np.minimum(known, level, out=known)
 
 
-def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest:
+def nearest_neighbours(points: PointCloud, products: BlockwiseCosine,
+                       thresholds: NDArray[np.float64]) -> Nearest:
     """Return the nearest neighbours, in one pass over all unordered pairs of participants.
 
     Parameters
@@ -44,38 +54,27 @@ def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest
     points : PointCloud
     products : BlockwiseCosine
         Of the same points.
+    thresholds : array, float64, shape (n_levels,)
+        Decreasing: 1 - eps for increasing eps.
     """
     shape = len(points.vectors), len(points.names)
-    n_groups = points.n_groups * len(points.names)
     nearest = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32),
-                      np.full((n_groups, n_groups), NO_NEIGHBOUR, np.float32))
-
-    def update(rows: slice, other: int, cosine: NDArray, index: NDArray, first: int) -> None:
-        known = nearest.cosine[rows, other]
-        better = cosine > known
-        known[better] = cosine[better]
-        nearest.index[rows, other][better] = index[better] + first
+                      np.full(shape, len(thresholds), np.int16))
 
     def work(job: tuple[int, int, slice, slice], buffer: NDArray) -> None:
         own, other, rows, columns = job
         cosines = products.cosines(rows, columns, buffer)
         if own == other:
-            _mask_self_pairs(cosines, rows.start, columns.start)
-        known, index = nearest.cosine[rows, other].copy(), np.empty(cosines.shape[0], np.int32)
-        column_best = np.full(cosines.shape[1], NO_NEIGHBOUR, np.float32)
-        column_index = np.zeros(cosines.shape[1], np.int32)
-        row_group, column_group = points.group[rows], points.group[columns]
-        high, wide = (slice(group[0], group[-1] + 1) for group in (row_group, column_group))
-        between = np.full_like(nearest.between[high, wide], NO_NEIGHBOUR)
-        _maxima(cosines, row_group - high.start, column_group - wide.start, known, index,
-                column_best, column_index, between)
+            row, column = (np.arange(span.start, span.stop) for span in (rows, columns))
+            cosines[row[:, None] == column] = NO_NEIGHBOUR
+        levels = _levels(cosines, rows.start, columns.start, thresholds, products.tolerance,
+                         products.vectors)
+        of_rows, of_columns = _maxima(cosines, rows.start, columns.start)
         with products.lock:
-            update(rows, other, known, index, columns.start)
-            update(columns, own, column_best, column_index, rows.start)
-            np.maximum(nearest.between[high, wide], between, out=nearest.between[high, wide])
+            nearest.update(rows, other, *of_rows, levels[0])
+            nearest.update(columns, own, *of_columns, levels[1])
 
     products.run(_pairs(points), work)
-    np.maximum(nearest.between, nearest.between.T, out=nearest.between)
     return nearest
 
 
@@ -91,105 +90,41 @@ def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
 
 
 @compile_kernel
-def _mask_self_pairs(cosines, row, column):
-    """Replace, in place, the cosines of points with themselves by `NO_NEIGHBOUR`."""
-    for r in range(cosines.shape[0]):
-        c = row + r - column
-        if 0 <= c < cosines.shape[1]:
-            cosines[r, c] = NO_NEIGHBOUR
-
-
-@compile_kernel
-def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, column_index,
-            between):
-    """Update, in place, the largest cosines of rows, columns and groups, and their indices.
-
-    ``row_group``, ``column_group``: increasing.
-    """
+def _maxima(cosines, row_start, column_start):
+    """Return the largest cosine of each row and its column, and of each column and its row."""
     n_rows, n_columns = cosines.shape
+    row_best, row_index = np.empty(n_rows, np.float32), np.empty(n_rows, np.int32)
+    column_best = np.full(n_columns, NO_NEIGHBOUR, np.float32)
+    column_index = np.zeros(n_columns, np.int32)
     for r in range(n_rows):
-        line, best, first = cosines[r], np.float32(NO_NEIGHBOUR), 0
-        while first < n_columns:
-            last, group = first, column_group[first]
-            top = np.float32(NO_NEIGHBOUR)
-            while last < n_columns and column_group[last] == group:
-                last += 1
-            for c in range(first, last):
-                better = line[c] > column_best[c]
-                column_best[c] = line[c] if better else column_best[c]
-                column_index[c] = r if better else column_index[c]
-                top = max(top, line[c])
-            between[row_group[r], group] = max(between[row_group[r], group], top)
-            best, first = max(best, top), last
-        if best > row_best[r]:
-            row_best[r] = best
-            for c in range(n_columns):
-                if line[c] == best:
-                    row_index[r] = c
-                    break
-
-
-def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nearest,
-                     thresholds: NDArray[np.float64]) -> NDArray[np.int16]:
-    """Return the first level whose threshold the nearest neighbour in each participant exceeds.
-
-    Cosines within float32 rounding of a threshold are recomputed in float64.
-
-    Parameters
-    ----------
-    points, products, nearest : PointCloud, BlockwiseCosine, Nearest
-    thresholds : array, float64, shape (n_levels,)
-        Decreasing: 1 - eps for increasing eps.
-
-    Returns
-    -------
-    array, int16, shape (n_points, n_participants)
-        0 ... n_levels - 1, or n_levels for none.
-    """
-    cosine = nearest.cosine.astype(np.float64)
-    uncertain = np.zeros(cosine.shape, bool)
-    for threshold in thresholds:
-        uncertain |= np.abs(cosine - threshold) <= products.tolerance
-
-    def jobs() -> Iterator[tuple[int, NDArray]]:
-        for other in range(cosine.shape[1]):
-            rows = np.flatnonzero(uncertain[:, other])
-            for piece in blocks(0, len(rows), blocked.ROWS):
-                yield other, rows[piece]
-
-    def work(job: tuple[int, NDArray], buffer: NDArray) -> None:
-        other, rows = job
-        best = np.full(len(rows), float(NO_NEIGHBOUR))
-        lowest = (nearest.cosine[rows, other] - 3 * products.tolerance).astype(np.float32)
-        for columns in blocks(points.starts[other], points.starts[other + 1], blocked.COLUMNS):
-            _exact_maxima(products.cosines(rows, columns, buffer), points.vectors, rows,
-                          columns.start, lowest, best)
-        cosine[rows, other] = best
-
-    products.run(jobs(), work)
-    return sum((cosine <= threshold).astype(np.int16) for threshold in thresholds)
+        line, best = cosines[r], np.float32(NO_NEIGHBOUR)
+        for c in range(n_columns):
+            better = line[c] > column_best[c]
+            column_best[c] = line[c] if better else column_best[c]
+            column_index[c] = row_start + r if better else column_index[c]
+            best = max(best, line[c])
+        row_best[r] = best
+        for c in range(n_columns):
+            if line[c] == best:
+                row_index[r] = column_start + c
+                break
+    return (row_best, row_index), (column_best, column_index)
 
 
 @compile_kernel
-def _exact_maxima(cosines, vectors, rows, start, lowest, best):
-    """Update, in place, the rows' largest cosines with other points, in float64."""
-    for r in range(cosines.shape[0]):
-        for c in range(cosines.shape[1]):
-            if cosines[r, c] > lowest[r] and rows[r] != start + c:
-                best[r] = max(best[r], dot(vectors[rows[r]], vectors[start + c]))
-
-
-def group_levels(nearest: Nearest, thresholds: NDArray[np.float64],
-                 tolerance: float) -> NDArray[np.int16]:
-    """Return the first level whose threshold any pair of points of two groups may exceed.
-
-    Returns
-    -------
-    array, int16, shape (n_all_groups, n_all_groups)
-        0 ... n_levels - 1, or n_levels for none.
-    """
-    return sum((nearest.between <= threshold - tolerance).astype(np.int16)
-               for threshold in thresholds)
+def _levels(cosines, row_start, column_start, thresholds, tolerance, vectors):
+    """Return the first level at which each row, and each column, has a neighbour."""
+    n_rows, n_columns = cosines.shape
+    rows = np.full(n_rows, len(thresholds), np.int16)
+    columns = np.full(n_columns, len(thresholds), np.int16)
+    low = np.float32(thresholds[-1] - tolerance) if len(thresholds) else np.float32(np.inf)
+    for r in range(n_rows):
+        for c in range(n_columns):
+            if cosines[r, c] > low:
+                level = exact_level(cosines[r, c], thresholds, 0, tolerance, vectors[row_start + r],
+                                    vectors[column_start + c])
+                rows[r], columns[c] = min(rows[r], level), min(columns[c], level)
+    return rows, columns
 
 
 def kth_smallest_of_others(values: NDArray, owner: NDArray, rank: int) -> NDArray:
@@ -202,7 +137,5 @@ def kth_smallest_of_others(values: NDArray, owner: NDArray, rank: int) -> NDArra
     rank : int
         1 for the smallest, up to n_participants - 1.
     """
-    others = values.copy()
-    highest = np.iinfo(values.dtype).max if values.dtype.kind == "i" else np.inf
-    others[np.arange(len(values)), owner] = highest
-    return np.partition(others, rank - 1, axis=1)[:, rank - 1]
+    others = values[owner[:, None] != np.arange(values.shape[1])].reshape(len(values), -1)
+    return np.sort(others, axis=1)[:, rank - 1]

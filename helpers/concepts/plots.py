@@ -116,10 +116,8 @@ def paired_lines(axes: Axes, pairs: Mapping[str, Sequence[float]], unit: str) ->
 
 def cosine_matrix(axes: Axes, similarity: NDArray) -> None:
     """Show the cosine similarity of centroids, ordered by hierarchical clustering."""
-    if len(similarity) > 2:
-        order = leaves_list(linkage(similarity, "average", optimal_ordering=True))
-    else:
-        order = np.arange(len(similarity))
+    order = (leaves_list(linkage(similarity, "average", optimal_ordering=True))
+             if len(similarity) > 2 else np.arange(len(similarity)))
     if len(similarity):
         image = axes.imshow(similarity[np.ix_(order, order)], cmap=style.DIVERGING, vmin=-1, vmax=1)
         _colour_bar(axes, image, "cosine", [-1, 0, 1])

@@ -84,7 +84,7 @@ def leave_participant_out(points: Mapping[str, NDArray], concept_centroids: NDAr
     without = cluster(others, eps=[eps], min_participants=min(min_participants, len(others) - 1))[0]
     centres = centroids(others, without)
     again = match_centroids(concept_centroids, centres)
-    if not len(concept_centroids) or not len(centres):
+    if not len(again) or not len(centres):
         return again, np.full(concept_centroids.shape, np.nan)
     return again, centres[cosines(concept_centroids, centres).argmax(1)]
 

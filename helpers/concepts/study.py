@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.coco_annotations import Annotations, read_annotations
 from helpers.brains.rois import FAMILIES
-from helpers.concepts.clustering import (
-    Clusters,
-    centroids,
-    cluster,
-    count_shared,
-    expansion_radius,
-)
+from helpers.concepts.clustering import Clusters, centroids, cluster, count_shared
 from helpers.concepts.encoding_weights import fit_encoding_weights, select_alpha
 from helpers.concepts.interpretation import auc, frequent_words
 from helpers.concepts.nulls import random_rotation_null
@@ -78,20 +72,27 @@ class ConceptStudy:
     def _encoding_weights(self, subject: str, variant: TrainingVariant) -> NDArray[np.float32]:
         """Return encoding weights, averaged over splits; one half of the images sets the penalty.
         """
-        decoding, trials, weights = self.decoding, self.decoding.trials(subject), []
-        for split in trials.splits:
-            first, _ = decoding.training_pairs(split, TrainingVariant(half=1))
-            alpha = select_alpha(decoding.space.vectors[first], trials.means(first))
-            conditions, targets = decoding.training_pairs(split, variant)
-            weights.append(fit_encoding_weights(decoding.space.vectors[targets],
-                                                trials.means(conditions), alpha))
-        return np.mean(weights, axis=0, dtype=np.float32)
+        decoding, trials = self.decoding, self.decoding.trials(subject)
+
+        def make() -> Arrays:
+            weights = []
+            for split in trials.splits:
+                first, _ = decoding.training_pairs(split, TrainingVariant(half=1))
+                alpha = select_alpha(decoding.space.vectors[first], trials.means(first))
+                conditions, targets = decoding.training_pairs(split, variant)
+                weights.append(fit_encoding_weights(decoding.space.vectors[targets],
+                                                    trials.means(conditions), alpha))
+            return {"weights": np.mean(weights, axis=0, dtype=np.float32)}
+
+        return cached("encoded", f"weights-{subject}", {
+            "splits": [decoding.key_parts(trials, number) for number in range(len(trials.splits))],
+            "variant": asdict(variant),
+            "code": code_digest(["helpers.concepts.encoding_weights"])}, make)["weights"]
 
     def cluster_points(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
         """Return the clusters of some points at every eps of the grid."""
         return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
-                       expansion=partial(expansion_radius, added=self.spec.expansion),
-                       device=self.decoding.device)
+                       expansion=self.spec.expansion, device=self.decoding.device)
 
     @cached_property
     def weights(self) -> dict[str, NDArray[np.float32]]:
@@ -179,10 +180,13 @@ class ConceptStudy:
 
     def vertices(self, concept: int) -> dict[tuple[str, str], NDArray]:
         """Return the vertices of a concept's expanded masks, by participant and hemisphere."""
+        return self.vertices_of([masks[[concept]].indices for masks in self.concepts.expanded])
+
+    def vertices_of(self, voxels: Sequence[NDArray]) -> dict[tuple[str, str], NDArray]:
+        """Return the vertices of some voxels of each participant, by participant and hemisphere."""
         vertices = {}
-        for number, subject in enumerate(self.subjects):
+        for subject, rows in zip(self.subjects, voxels):
             trials = self.decoding.trials(subject)
-            rows = self.concepts.expanded[number][[concept]].indices
             for side in np.unique(trials.hemisphere[rows]):
                 vertices[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
         return vertices
@@ -193,12 +197,11 @@ class ConceptStudy:
         (n_concepts,); NaN where no participant has one of the regions.
         """
         total, known = np.zeros(self.concepts.n_clusters), False
-        for number, subject in enumerate(self.subjects):
-            labels, members = self.concepts.labels[number], self.decoding.trials(subject).members
-            masks = [members[name] for name in regions if name in members]
-            if masks:
-                known, inside = True, np.any(masks, axis=0) & (labels >= 0)
-                total += np.bincount(labels[inside], minlength=len(total))
+        for labels, subject in zip(self.concepts.labels, self.subjects):
+            trials = self.decoding.trials(subject)
+            known |= not trials.members.keys().isdisjoint(regions)
+            total += np.bincount(labels[trials.in_regions(regions) & (labels >= 0)],
+                                 minlength=len(total))
         return total / self.concepts.counts().sum(1) if known else np.full(len(total), np.nan)
 
     def roi_overlap(self) -> list[dict[str, float]]:
@@ -252,16 +255,6 @@ class ConceptStudy:
                 rows.append((subject, concept, cosine, *r))
         return pd.DataFrame(rows, columns=["subject", "concept", "again", "r", "r_all"])
 
-    def member_responses(self, subject: str, responses: NDArray) -> NDArray[np.float64]:
-        """Return mean responses over the voxels of each concept, (n_conditions, n_concepts).
-
-        ``responses``: (n_conditions, n_voxels). NaN where the participant has no voxel.
-        """
-        labels = self.concepts.labels[self.subjects.index(subject)]
-        member = labels[:, None] == np.arange(self.concepts.n_clusters)
-        with np.errstate(invalid="ignore"):
-            return responses @ member / member.sum(0)
-
     def object_labels(self) -> pd.DataFrame:
         """Return how well each concept discriminates objects in held-out images.
 
@@ -274,17 +267,17 @@ class ConceptStudy:
             `MIN_IMAGES` test images are left out. Empty if images have no annotations.
         """
         rows, annotations = [], self.annotations
-        for subject in self.subjects if annotations else ():
+        for subject, labels in zip(self.subjects if annotations else (), self.concepts.labels):
             test = self.test_conditions(subject)
-            responses = self.decoding.trials(subject).means(test)
             present = annotations.present[test]
-            frequent = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= MIN_IMAGES)
-            present = present[:, frequent]
-            voxels = auc(np.nan_to_num(self.member_responses(subject, responses)), present)
-            clip = auc(cosines(self.centroids, self.decoding.space.vectors[test]).T, present)
-            size = self.concepts.counts()[:, self.subjects.index(subject)]
-            rows += [{"concept": concept, "object": annotations.objects[column], "subject": subject,
-                      "n": int(present[:, place].sum()), "auc": voxels[concept, place],
-                      "auc_clip": clip[concept, place]}
+            n = present.sum(0)
+            frequent = np.flatnonzero(np.minimum(n, len(test) - n) >= MIN_IMAGES)
+            member = labels[:, None] == np.arange(self.concepts.n_clusters)
+            size = member.sum(0)
+            voxels, clip = (auc(values, present[:, frequent]) for values in (
+                self.decoding.trials(subject).means(test) @ member / np.maximum(size, 1),
+                cosines(self.centroids, self.decoding.space.vectors[test]).T))
+            rows += [(concept, annotations.objects[column], subject, n[column],
+                      voxels[concept, place], clip[concept, place])
                      for concept in np.flatnonzero(size) for place, column in enumerate(frequent)]
         return pd.DataFrame(rows, columns=["concept", "object", "subject", "n", "auc", "auc_clip"])

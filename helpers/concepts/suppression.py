@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as t_distribution
+from scipy import special
 
 from helpers.concepts.study import ConceptStudy
 from helpers.core.constant_values import subtract_mean
@@ -44,8 +44,9 @@ def suppression_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None
         Holm correction over all members of the participant. Empty where the files do not have
         percent signal change.
     """
-    parts = [part for subject, responses in percent.items() if responses is not None
-             if len(part := _of_subject(study, subject, responses, fraction))]
+    parts = [_of_subject(study, subject, responses, fraction)
+             for subject, responses in percent.items() if responses is not None]
+    parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
@@ -53,23 +54,27 @@ def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
                 fraction: float) -> pd.DataFrame:
     labels = study.concepts.labels[study.subjects.index(subject)]
     members, test = np.flatnonzero(labels >= 0), study.test_conditions(subject)
-    if not len(members):
-        return pd.DataFrame(columns=COLUMNS)
     near = np.argsort(-cosines(study.centroids, study.decoding.space.vectors[test]), axis=1)
-    n = max(2, round(fraction * len(test)))
-    rows = []
-    for voxel in members:
-        order, values = near[labels[voxel]], responses[:, voxel]
-        rows.append((subject, int(labels[voxel]), int(voxel), values[order[:n]].mean(),
-                     values[order[-n:]].mean(), values.mean(), p_below_zero(values[order[-n:]])))
-    table = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    return table.assign(below=correct_p_values(table["p_below"]) < 0.05)
+    n, values = max(2, round(fraction * len(test))), np.ascontiguousarray(responses.T[members])
+    nearest, farthest = (np.take_along_axis(values, order, axis=1) for order in (
+        near[labels[members], :n], near[labels[members], -n:]))
+    p_below = p_below_zero(farthest)
+    return pd.DataFrame({
+        "subject": subject, "concept": labels[members].astype(int), "voxel": members,
+        "most": nearest.mean(1), "least": farthest.mean(1), "usual": values.mean(1),
+        "p_below": p_below, "below": correct_p_values(p_below) < 0.05}, columns=COLUMNS)
 
 
-def p_below_zero(values: NDArray) -> float:
-    """Return the p value of the one-sided one-sample t test for a mean below 0."""
+def p_below_zero(values: NDArray) -> NDArray[np.float64]:
+    """Return the p value of the one-sided one-sample t test for a mean below 0.
+
+    Parameters
+    ----------
+    values : array, float, shape (..., n)
+        What does not vary has the p value 0 below 0, otherwise 1.
+    """
     values = np.asarray(values, float)
-    if not subtract_mean(values).any():
-        return float(not values.mean() < 0)
-    t = values.mean() / (values.std(ddof=1) / np.sqrt(len(values)))
-    return float(t_distribution.cdf(t, len(values) - 1))
+    mean, varies = values.mean(-1), subtract_mean(values, -1).any(-1)
+    t = np.divide(mean, values.std(-1, ddof=1) / np.sqrt(values.shape[-1]),
+                  out=np.where(mean < 0, -np.inf, np.inf), where=varies)
+    return special.stdtr(values.shape[-1] - 1, t)

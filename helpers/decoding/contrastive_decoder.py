@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from torch.nn import functional
 
 from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.errors import LabError
+from helpers.decoding.vectors import require_directions
 from helpers.training.processes import single_thread
 
 MEMORY_FRACTION = 0.7
@@ -182,18 +182,9 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     seeds = range(training.n_seeds)
     together = together or _runs_at_once(x, y, training, device)
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
-    lock = Lock()
-
-    def report(n_steps: int) -> None:
-        with lock:
-            on_step(n_steps)
-
-    train_group = partial(_train_group, x, y, training, report)
-    if device.type != "cpu":
-        return _mean(map(train_group, groups))
-    n_threads = torch.get_num_threads()
-    with single_thread(), ThreadPoolExecutor(n_threads) as pool:
-        return _mean(pool.map(train_group, groups))
+    n_workers = torch.get_num_threads() if device.type == "cpu" else 1
+    with single_thread(), ThreadPoolExecutor(n_workers) as pool:
+        return _mean(pool.map(partial(_train_group, x, y, training, on_step), groups))
 
 
 def _runs_at_once(x: Tensor, y: Tensor, training: DecoderTraining, device: torch.device) -> int:
@@ -210,7 +201,7 @@ def _check(responses: NDArray, targets: NDArray,
            training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return responses and targets in float32; raise a LabError where no decoder can be fitted."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
-    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or not x.shape[1] or not y.shape[1]:
         raise LabError(f"responses {x.shape} and targets {y.shape}",
                        expected="trials x voxels and trials x dimensions",
                        remedy="give every trial the embedding of its image")
@@ -218,12 +209,10 @@ def _check(responses: NDArray, targets: NDArray,
         raise LabError(f"{len(x)} trials, batches of {training.batch_size}",
                        expected="one batch or more",
                        remedy="lower batch_size in the table [decoding.training] of the profile")
-    if not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise LabError("responses or targets that are NaN or infinite", expected="finite numbers",
-                       remedy="leave these voxels or images out")
-    if not y.any(1).all():
-        raise LabError(f"{int((~y.any(1)).sum())} targets without direction (all zero)",
-                       expected="embeddings that are not 0", remedy="leave these images out")
+    if not np.isfinite(x).all():
+        raise LabError("responses that are NaN or infinite", expected="finite numbers",
+                       remedy="leave these voxels out")
+    require_directions(y, "targets")
     return x, y
 
 
@@ -244,8 +233,8 @@ def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, report: Callab
 
 def _mean(groups: Iterable[list[tuple[NDArray, NDArray, NDArray]]]) -> DecoderWeights:
     """Return the mean weights over runs, and the first runs' own weights."""
-    runs = [run for group in groups for run in group]
-    weight, bias = (np.mean([run[part] for run in runs], axis=0, dtype=np.float64)
-                    .astype(np.float32) for part in (0, 1))
-    saved = [np.stack([run[part] for run in runs[:N_KEPT_RUNS]]) for part in (0, 1)]
-    return DecoderWeights(weight, bias, *saved, np.stack([run[2] for run in runs]))
+    weights, biases, losses = zip(*(run for group in groups for run in group))
+    mean = [np.mean(values, axis=0, dtype=np.float64).astype(np.float32)
+            for values in (weights, biases)]
+    return DecoderWeights(*mean, np.stack(weights[:N_KEPT_RUNS]), np.stack(biases[:N_KEPT_RUNS]),
+                          np.stack(losses))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from helpers.core.bootstrap import draw_weights
 from helpers.core.errors import LabError
 from helpers.core.intervals import percentile_interval
 from helpers.decoding.vectors import cosines
@@ -89,7 +89,7 @@ class TopKCurve:
 
 
 def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
-                   ks: Sequence[int] = KS, seed: int = 0) -> TopKCurve:
+                   seed: int = 0) -> TopKCurve:
     """Return the top-k accuracy, with a bootstrap over images.
 
     Parameters
@@ -99,13 +99,16 @@ def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int 
         and are resampled together.
     n_candidates, pool : int
         ``pool`` 0: all candidates.
-    ks : sequence of int
-        Those larger than the pool are left out.
     seed : int
         Of the bootstrap.
+
+    Returns
+    -------
+    TopKCurve
+        At those of `KS` that are not larger than the pool.
     """
     pool = pool or n_candidates
-    ks = tuple(k for k in ks if k <= pool)
+    ks = tuple(k for k in KS if k <= pool)
     hits = np.stack([probability_among_nearest(rank, n_candidates, pool, k) for k in ks], axis=1)
     image = np.unique(own, return_inverse=True)[1]
     n = np.bincount(image)
@@ -121,7 +124,4 @@ def _resampled_counts(n_images: int, seed: int) -> NDArray[np.float64]:
 
     Kept: a notebook asks for the same draws for every participant, network and pool.
     """
-    counts = np.random.default_rng(seed).multinomial(
-        n_images, np.full(n_images, 1 / n_images), size=N_BOOTSTRAP).astype(np.float64)
-    counts.flags.writeable = False
-    return counts
+    return draw_weights(np.zeros(n_images, int), seed=seed, n_resamples=N_BOOTSTRAP)

@@ -64,22 +64,37 @@ class RidgeDecoder:
     ----------
     weight : array, float32, shape (n_dims, n_voxels)
     bias : array, float32, shape (n_dims,)
-    alpha : float
     alphas, top1 : array, float64, shape (n_alphas,)
         Penalties, increasing, and their top-1 accuracy on validation trials.
-    inside : bool
-        Whether the selected penalty lies inside the grid rather than at one of its ends.
-    metric : EmbeddingMetric
-        Applied to the targets, and to candidates before cosines are computed.
+    selected : array, int, shape ()
+        Place of the selected penalty.
+    mean : array, float64, shape (n_dims,)
+    matrix : array, float64, shape (n_dims, n_dims)
+        `EmbeddingMetric` of the targets.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    alpha: float
     alphas: NDArray[np.float64]
     top1: NDArray[np.float64]
-    inside: bool
-    metric: EmbeddingMetric
+    selected: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+
+    @property
+    def alpha(self) -> float:
+        """The selected penalty."""
+        return float(self.alphas[self.selected])
+
+    @property
+    def inside(self) -> bool:
+        """Whether the selected penalty lies inside the grid rather than at one of its ends."""
+        return bool(0 < self.selected < len(self.alphas) - 1)
+
+    @property
+    def metric(self) -> EmbeddingMetric:
+        """Applied to the targets, and to candidates before cosines are computed."""
+        return EmbeddingMetric(self.mean, self.matrix)
 
 
 def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, NDArray, NDArray],
@@ -114,22 +129,20 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
     x_mean, y_mean = x.mean(0), y.mean(0)
     values, vectors, projected = _decompose(x - x_mean, y - y_mean)
     queries = (np.asarray(queries, np.float64) - x_mean) @ vectors
-    best, top1 = None, {}
-    for number, metric in enumerate(metrics or [identity_metric(y.shape[1])]):
+    metrics, scores = metrics or [identity_metric(y.shape[1])], []
+    for metric in metrics:
         target, mapped = projected @ metric.matrix, metric(candidates)
-        for place, alpha in enumerate(alphas):
+        for alpha in alphas:
             predicted = metric(y_mean) + queries @ (target / (values + alpha)[:, None])
             rank = retrieval_ranks(predicted, mapped, own)
-            score = ((rank == 1).mean(), (1 / rank).mean(), alpha)
-            top1[number, place] = score[0]
-            if best is None or score > best[0]:
-                best = score, number, place, metric
-    (_, _, alpha), number, place, metric = best
-    weight = (vectors @ (projected @ metric.matrix / (values + alpha)[:, None])).T
+            scores.append(((rank == 1).mean(), (1 / rank).mean(), alpha))
+    number, place = divmod(max(range(len(scores)), key=scores.__getitem__), len(alphas))
+    metric = metrics[number]
+    weight = (vectors @ (projected @ metric.matrix / (values + alphas[place])[:, None])).T
     return RidgeDecoder(weight.astype(np.float32),
-                        (metric(y_mean) - weight @ x_mean).astype(np.float32), alpha,
-                        np.array(alphas), np.array([top1[number, i] for i in range(len(alphas))]),
-                        0 < place < len(alphas) - 1, metric)
+                        (metric(y_mean) - weight @ x_mean).astype(np.float32), np.array(alphas),
+                        np.array(scores)[number * len(alphas):][:len(alphas), 0], np.array(place),
+                        metric.mean, metric.matrix)
 
 
 def _decompose(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, NDArray]:

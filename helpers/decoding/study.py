@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
-from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
+from helpers.config.shared_concepts import DecodingSpec
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import manual_bar
 from helpers.core.digest import array_digest, code_digest, defining_modules
@@ -123,30 +123,23 @@ class DecodingStudy:
         return [self._decoders(trials, number, variant) for number in range(len(trials.splits))]
 
     def _decoders(self, trials: Trials, number: int, variant: TrainingVariant) -> DecoderWeights:
-        training = self._training(variant)
+        training = self.spec.training
+        if variant.noiseless:
+            training = replace(training, noise=0.0, n_seeds=1)
 
         def make() -> Arrays:
             conditions, targets = self.training_pairs(trials.splits[number], variant)
-            rows = trials.of(conditions)
-            target = targets[np.searchsorted(conditions, trials.condition[rows])]
+            responses, condition = trials.select(conditions)
+            target = targets[np.searchsorted(conditions, condition)]
             n_steps = training.n_seeds * training.iterations
             with manual_bar(f"decoders of {trials.subject}", n_steps) as bar:
-                return vars(fit_decoders(trials.responses[rows], self.space.vectors[target],
-                                         training, device=self.device, on_step=bar.update))
+                return vars(fit_decoders(responses, self.space.vectors[target], training,
+                                         device=self.device, on_step=bar.update))
 
-        return DecoderWeights(**cached("decoded", f"contrast-{trials.subject}-{number}",
-                                       self._contrast_parts(trials, number, variant), make))
-
-    def _contrast_parts(self, trials: Trials, number: int,
-                        variant: TrainingVariant) -> dict[str, object]:
-        """Return the parts of the cache key of the contrastive decoders of a split."""
-        return {**self._parts(trials, number), "training": asdict(self._training(variant)),
-                "variant": asdict(variant),
-                "code": code_digest(["helpers.decoding.contrastive_decoder"])}
-
-    def _training(self, variant: TrainingVariant) -> DecoderTraining:
-        training = self.spec.training
-        return replace(training, noise=0.0, n_seeds=1) if variant.noiseless else training
+        return DecoderWeights(**cached("decoded", f"contrast-{trials.subject}-{number}", {
+            **self.key_parts(trials, number), "training": asdict(training),
+            "variant": asdict(variant),
+            "code": code_digest(["helpers.decoding.contrastive_decoder"])}, make))
 
     def training_pairs(self, split: TrialSplit,
                        variant: TrainingVariant) -> tuple[NDArray, NDArray]:
@@ -160,8 +153,8 @@ class DecodingStudy:
         rng = np.random.default_rng([self.seed, 3, variant.permuted])
         return conditions, rng.permutation(conditions)
 
-    def _parts(self, trials: Trials, number: int) -> dict[str, object]:
-        """Return the parts of the cache key that all decoders of a split have in common."""
+    def key_parts(self, trials: Trials, number: int) -> dict[str, object]:
+        """Return the parts of the cache key that all fits to a split have in common."""
         split = trials.splits[number]
         return {"cohort": self.cohort.digest(trials.subject), "subject": trials.subject,
                 "space": self.space.key, "min_noise_ceiling": self.spec.min_noise_ceiling,
@@ -177,28 +170,21 @@ class DecodingStudy:
         return [self._ridge(trials, number, method) for number in range(len(trials.splits))]
 
     def _ridge(self, trials: Trials, number: int, method: str) -> RidgeDecoder:
-        split = trials.splits[number]
-        rows, queries = trials.of(split.train), trials.of(split.validation)
+        split, vectors = trials.splits[number], self.space.vectors
         alphas = PUBLISHED_ALPHAS if method == NARROW else self.spec.alphas
 
         def make() -> Arrays:
-            targets = self.space.vectors[trials.condition[rows]]
-            metrics = [whitening_metric(targets, fraction)
+            responses, condition = trials.select(split.train)
+            queries, seen = trials.select(split.validation)
+            metrics = [whitening_metric(vectors[condition], fraction)
                        for fraction in WHITENING_FRACTIONS] if method == WHITENED else ()
-            own = np.searchsorted(split.validation, trials.condition[queries])
-            decoder = fit_ridge(trials.responses[rows], targets, (
-                trials.responses[queries], self.space.vectors[split.validation], own), alphas,
-                                metrics)
-            arrays = {**vars(decoder), **vars(decoder.metric)}
-            del arrays["metric"]
-            return {name: np.asarray(value) for name, value in arrays.items()}
+            own = np.searchsorted(split.validation, seen)
+            return vars(fit_ridge(responses, vectors[condition],
+                                  (queries, vectors[split.validation], own), alphas, metrics))
 
-        saved = cached("decoded", f"ridge-{trials.subject}-{number}", {
-            **self._parts(trials, number), "alphas": list(alphas), "method": method,
-            "code": code_digest(["helpers.decoding.ridge_decoder"])}, make)
-        metric = EmbeddingMetric(saved.pop("mean"), saved.pop("matrix"))
-        return RidgeDecoder(**{**saved, "alpha": float(saved["alpha"]),
-                               "inside": bool(saved["inside"])}, metric=metric)
+        return RidgeDecoder(**cached("decoded", f"ridge-{trials.subject}-{number}", {
+            **self.key_parts(trials, number), "alphas": list(alphas), "method": method,
+            "code": code_digest(["helpers.decoding.ridge_decoder"])}, make))
 
     def retrieval_accuracy(self, subject: str, method: str, *, averaged: bool = False,
                            run: int = 0) -> TopKCurve:
@@ -216,21 +202,18 @@ class DecodingStudy:
         run : int
             Run that `FIRST` refers to, below `N_KEPT_RUNS`.
         """
-        ranks, images, n = [], [], 0
-        trials, parameters = self.trials(subject), self._parameters(subject, method, run)
-        conditions = np.unique(trials.condition)
+        trials, ranks, images = self.trials(subject), [], []
+        parameters = self._parameters(subject, method, run)
+        whole = len(trials.splits) > 1
         for split, (weight, bias, metric) in zip(trials.splits, parameters):
-            candidates = split.test if len(trials.splits) == 1 else conditions
-            rows = trials.of(split.test)
-            responses = trials.means(split.test) if averaged else trials.responses[rows]
-            condition = split.test if averaged else trials.condition[rows]
-            own = np.searchsorted(candidates, condition)
+            candidates = np.unique(trials.condition) if whole else split.test
+            responses, condition = ((trials.means(split.test), split.test) if averaged
+                                    else trials.select(split.test))
+            images.append(np.searchsorted(candidates, condition))
             ranks.append(retrieval_ranks(responses @ weight.T + bias,
-                                         metric(self.space.vectors[candidates]), own))
-            images.append(own)
-            n = len(candidates)
-        pool = self.spec.n_pool if averaged and len(trials.splits) == 1 else 0
-        return top_k_accuracy(np.concatenate(ranks), np.concatenate(images), n, pool=pool,
+                                         metric(self.space.vectors[candidates]), images[-1]))
+        return top_k_accuracy(np.concatenate(ranks), np.concatenate(images), len(candidates),
+                              pool=self.spec.n_pool if averaged and not whole else 0,
                               seed=self.seed)
 
     def _parameters(self, subject: str, method: str,
@@ -239,10 +222,9 @@ class DecodingStudy:
         if method in (RIDGE, NARROW, WHITENED):
             return [(one.weight, one.bias, one.metric) for one in self.ridge(subject, method)]
         metric = identity_metric(self.space.vectors.shape[1])
-        decoders = self.decoders(subject, TrainingVariant(noiseless=method == NOISELESS))
-        if method == FIRST:
-            return [(one.run_weights[run], one.run_biases[run], metric) for one in decoders]
-        return [(one.weight, one.bias, metric) for one in decoders]
+        return [(one.run_weights[run], one.run_biases[run], metric) if method == FIRST
+                else (one.weight, one.bias, metric) for one in self.decoders(
+                    subject, TrainingVariant(noiseless=method == NOISELESS))]
 
     def points(self, subject: str, variant: TrainingVariant = STANDARD) -> NDArray[np.float32]:
         """Return each voxel's weights, averaged over runs and splits, (n_voxels, n_dims)."""

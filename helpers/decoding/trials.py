@@ -6,7 +6,7 @@ Voxels are selected from the whole brain by their noise ceiling in training tria
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +55,12 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     LabError
         If there are too few images with all their repeats.
     """
-    folds = cohort.folds(responses.subject)
+    folds, seen = cohort.folds(responses.subject), responses.conditions
     if len(folds) > 1:
-        sets = [np.intersect1d(fold.test, responses.conditions) for fold in folds]
-        sets = [fold for fold in sets if len(fold)]
-        return tuple(
-            TrialSplit(np.setdiff1d(responses.conditions, np.concatenate([test, validation])),
-                       validation, test)
-            for test, validation in zip(sets, [*sets[1:], sets[0]]))
-    whole = responses.conditions[~np.isnan(responses.betas[..., 0]).any(1)]
-    order = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test,
-                                                                   responses.conditions))
-    shared = order[:n_test]
+        sets = [test for fold in folds if len(test := np.intersect1d(fold.test, seen))]
+        return tuple(_split(seen, *pair) for pair in zip([*sets[1:], sets[0]], sets))
+    whole = seen[~np.isnan(responses.betas[..., 0]).any(1)]
+    shared = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test, seen))[:n_test]
     own = np.random.default_rng([seed, 1]).permutation(
         np.setdiff1d(whole, np.union1d(folds[0].test, cohort.shown_to_all())))
     n_own = n_test - len(shared)
@@ -74,10 +68,13 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
         raise LabError(f"{responses.subject}: {len(own)} images of its own with all repeats",
                        expected=f"more than {n_own + n_validation}, for test and validation",
                        remedy="lower n_test or n_validation in the table [decoding]")
-    test = np.sort(np.concatenate([shared, own[:n_own]]))
-    validation = np.sort(own[n_own:n_own + n_validation])
-    train = np.setdiff1d(responses.conditions, np.concatenate([test, validation]))
-    return (TrialSplit(train, validation, test),)
+    return (_split(seen, np.sort(own[n_own:n_own + n_validation]),
+                   np.sort(np.concatenate([shared, own[:n_own]]))),)
+
+
+def _split(conditions: Conditions, validation: Conditions, test: Conditions) -> TrialSplit:
+    """Return a split in which all other conditions are for training."""
+    return TrialSplit(np.setdiff1d(conditions, np.union1d(validation, test)), validation, test)
 
 
 def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
@@ -140,13 +137,23 @@ class Trials:
         """Return the trials of the given conditions, increasing."""
         return np.flatnonzero(np.isin(self.condition, conditions))
 
+    def select(self, conditions: Conditions) -> tuple[NDArray[np.float32], Conditions]:
+        """Return single-trial responses to the given conditions, and the condition of each."""
+        rows = self.of(conditions)
+        return self.responses[rows], self.condition[rows]
+
+    def in_regions(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """Tell which voxels lie in some regions, those that the participant has."""
+        masks = [self.members[name] for name in names if name in self.members]
+        return np.any(masks, axis=0) & np.ones(len(self.vertex), bool)
+
     def means(self, conditions: Conditions) -> NDArray[np.float32]:
         """Return mean responses over repeats, (n_conditions, n_voxels)."""
-        rows = self.of(conditions)
-        place = np.searchsorted(conditions, self.condition[rows])
-        member = csr_array((np.ones(len(rows)), (place, np.arange(len(rows)))),
-                           shape=(len(conditions), len(rows)))
-        total = member @ self.responses[rows].astype(np.float64)
+        responses, condition = self.select(conditions)
+        place = np.searchsorted(conditions, condition)
+        member = csr_array((np.ones(len(place)), (place, np.arange(len(place)))),
+                           shape=(len(conditions), len(place)))
+        total = member @ responses.astype(np.float64)
         return (total / np.bincount(place, minlength=len(conditions))[:, None]).astype(np.float32)
 
 

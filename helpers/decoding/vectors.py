@@ -37,11 +37,16 @@ def cosines(first: NDArray, second: NDArray) -> NDArray[np.float64]:
                        expected="rows of the same width",
                        remedy="use the network whose embeddings the decoders predict")
     for vectors in (first, second):
-        bad = ~np.isfinite(vectors).all(1) | ~vectors.any(1)
-        if bad.any():
-            raise LabError(f"{int(bad.sum())} vectors without direction",
-                           expected="finite vectors that are not 0", remedy="leave them out")
+        require_directions(vectors, "vectors")
     return unit(first) @ unit(second).T
+
+
+def require_directions(vectors: NDArray, name: str) -> None:
+    """Raise a LabError where a row of an array is 0 or not finite; ``name``: what rows are."""
+    bad = ~np.isfinite(vectors).all(1) | ~vectors.any(1)
+    if bad.any():
+        raise LabError(f"{int(bad.sum())} {name} without direction",
+                       expected="finite vectors that are not 0", remedy="leave them out")
 
 
 def effective_dimension(vectors: NDArray) -> float:

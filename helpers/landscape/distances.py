@@ -34,7 +34,6 @@ PredictionBlock = Callable[[int, int], Tensor]
 
 
 def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classes: int, *,
-                  others: PredictionBlock | None = None, n_others: int = 0,
                   device: torch.device | str = "cpu") -> NDArray[np.float64]:
     r"""Return the mean distance over images of every pair of models.
 
@@ -45,13 +44,11 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classe
     block : callable
         Called for consecutive blocks of images: predictions may lie on disk.
     n_models, n_images, n_classes : int
-    others, n_others : callable and int, optional
-        Other models: then distances from each of them to each of the first.
     device : torch.device or str
 
     Returns
     -------
-    array, float64, shape (n_models, n_models), or (n_others, n_models)
+    array, float64, shape (n_models, n_models)
         Symmetric with 0 on the diagonal; on one image at most `MAX_DISTANCE`, never below 0.
 
     Raises
@@ -59,23 +56,19 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classe
     LabError
         If a block has another shape, or is not a distribution over the classes.
     """
-    rows = n_others if others else n_models
-    totals = [torch.zeros(rows, n_models, dtype=torch.float64, device=device)
-              for _ in range(_n_workers(rows * n_models, device))]
-    bytes_per_image = 4 * n_classes * max(n_models, rows)
+    totals = [torch.zeros(n_models, n_models, dtype=torch.float64, device=device)
+              for _ in range(_n_workers(n_models**2, device))]
+    bytes_per_image = 4 * n_classes * n_models
     for start, stop in _spans(n_images, MEMORY_BUDGET // bytes_per_image):
-        column_block = _checked_block(block(start, stop), (n_models, stop - start, n_classes))
-        row_block = _checked_block(others(start, stop),
-                                   (n_others, stop - start, n_classes)) if others else None
+        log_probs, shape = block(start, stop).detach(), (n_models, stop - start, n_classes)
+        if log_probs.shape != shape:
+            raise LabError(f"a block of predictions {tuple(log_probs.shape)}", expected=f"{shape}",
+                           remedy="return log-probabilities of models x images x classes")
         images_per_chunk = (CACHE_BYTES if totals[0].is_cpu
                             else MEMORY_BUDGET) // max(bytes_per_image, 4 * TILE * n_models)
-        _accumulate_in_threads(totals, column_block, row_block,
-                               list(_spans(stop - start, images_per_chunk)))
-    mean = (sum(totals) / n_images).cpu().numpy()
-    if others is None:
-        mean = np.triu(mean, 1)
-        mean += mean.T
-    return mean
+        _accumulate_in_threads(totals, log_probs, list(_spans(stop - start, images_per_chunk)))
+    mean = np.triu((sum(totals) / n_images).cpu().numpy(), 1)
+    return mean + mean.T
 
 
 def _n_workers(n_pairs: int, device: torch.device | str) -> int:
@@ -91,44 +84,31 @@ def _spans(n_images: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + size, n_images)
 
 
-def _checked_block(log_probs: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return a block if it has the shape that was asked for."""
-    if tuple(log_probs.shape) != shape:
-        raise LabError(f"a block of predictions {tuple(log_probs.shape)}", expected=f"{shape}",
-                       remedy="return log-probabilities of models x images x classes")
-    return log_probs.detach()
-
-
-def _accumulate_in_threads(totals: Sequence[Tensor], column_block: Tensor, row_block: Tensor | None,
+def _accumulate_in_threads(totals: Sequence[Tensor], log_probs: Tensor,
                            spans: Sequence[tuple[int, int]]) -> None:
     """Divide the spans of a block among the workers, in a fixed order, one total for each."""
     def work(worker: int) -> None:
         for start, stop in spans[worker::len(totals)]:
-            _accumulate(totals[worker], column_block[:, start:stop],
-                        None if row_block is None else row_block[:, start:stop])
+            _accumulate(totals[worker], log_probs[:, start:stop])
 
-    if len(totals) == 1:
-        return work(0)
     before = torch.get_num_threads()
-    torch.set_num_threads(1)  # the workers are the threads
+    torch.set_num_threads(1 if len(totals) > 1 else before)  # several workers are the threads
     try:
         with ThreadPoolExecutor(len(totals), initializer=torch.set_num_threads,
-                                initargs=(1,)) as pool:
+                                initargs=(torch.get_num_threads(),)) as pool:
             list(pool.map(work, range(len(totals))))
     finally:
         torch.set_num_threads(before)
 
 
-def _accumulate(total: Tensor, column_block: Tensor, row_block: Tensor | None) -> None:
-    """Add the distances on some images; without ``row_block`` those above the diagonal alone."""
-    right = _sqrt_probabilities(column_block, total.device)
-    left = right if row_block is None else _sqrt_probabilities(row_block, total.device)
+def _accumulate(total: Tensor, log_probs: Tensor) -> None:
+    """Add the distances on some images, of the pairs above the diagonal alone."""
+    roots = _sqrt_probabilities(log_probs, total.device)
     for top in range(0, len(total), TILE):
-        first = top if row_block is None else 0
-        overlap = torch.bmm(left[:, top:top + TILE], right[:, first:].transpose(1, 2))
+        overlap = torch.bmm(roots[:, top:top + TILE], roots[:, top:].transpose(1, 2))
         # Disjoint distributions overlap by 0: the logarithm, not the overlap, is capped.
         overlap.log_().clamp_(-MAX_DISTANCE, 0.0)
-        total[top:top + TILE, first:] -= overlap.sum(0, dtype=torch.float64)
+        total[top:top + TILE, top:] -= overlap.sum(0, dtype=torch.float64)
 
 
 def _sqrt_probabilities(log_probs: Tensor, device: torch.device) -> Tensor:

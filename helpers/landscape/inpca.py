@@ -96,13 +96,11 @@ def fit_inpca(distances: NDArray) -> InPCAMap:
         If they are not, or there are fewer than two models.
     """
     d = np.asarray(distances, np.float64)
-    if d.ndim != 2 or d.shape[0] != d.shape[1] or len(d) < 2 or not np.isfinite(d).all():
-        raise LabError(f"distances of shape {d.shape}", expected="a finite square matrix of two "
-                       "models or more", remedy="clip infinite distances first")
-    if not np.allclose(d, d.T, atol=1e-9) or np.abs(np.diag(d)).max() > 1e-9:
-        raise LabError("distances that are not symmetric, or not 0 from a model to itself",
-                       expected="d(u, v) = d(v, u), d(u, u) = 0",
-                       remedy="use helpers.landscape.distances")
+    if (d.ndim != 2 or d.shape[0] != d.shape[1] or len(d) < 2 or not np.isfinite(d).all()
+            or not np.allclose(d, d.T, atol=1e-9) or np.abs(np.diag(d)).max() > 1e-9):
+        raise LabError(f"distances of shape {d.shape} that are infinite, not symmetric, or not 0 "
+                       "from a model to itself", expected="d(u, v) = d(v, u), d(u, u) = 0, of two "
+                       "models or more", remedy="use helpers.landscape.distances")
     mean_distances = d.mean(0)
     w = -0.5 * (d - mean_distances - mean_distances[:, None] + mean_distances.mean())
     values, vectors = np.linalg.eigh((w + w.T) / 2)

@@ -26,21 +26,20 @@ ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
 """Environment variable with which SciPy and scikit-learn, when imported, accept torch's tensors."""
 
 
-def split_train_test(n_images: int, *, train_fraction: float = TRAIN_FRACTION,
-                     seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split images at random into a training and a test set.
+def split_train_test(n_images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split images at random into a training and a test set, always in the same way.
 
     Returns
     -------
     train_idx, test_idx : array, int64
-        Increasing; int(train_fraction n) and the rest, as published.
+        Increasing; int(`TRAIN_FRACTION` n) and the rest, as published.
     """
-    n_train = int(train_fraction * n_images)
+    n_train = int(TRAIN_FRACTION * n_images)
     if not 0 < n_train < n_images:
         raise LabError(f"{n_images} images for a probe",
                        expected="enough for a training and a test set",
                        remedy="name a larger image set in [landscape]")
-    order = torch.randperm(n_images, generator=torch.Generator().manual_seed(seed)).numpy()
+    order = torch.randperm(n_images, generator=torch.Generator().manual_seed(0)).numpy()
     return np.sort(order[:n_train]), np.sort(order[n_train:])
 
 
@@ -92,12 +91,9 @@ def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: i
     scale = torch.where(scale > 10 * torch.finfo(torch.float32).eps * mean.abs(), scale, 1.0)
     x = (features - mean) / scale
     use_array_api = os.environ.get(ARRAY_API_VARIABLE) == "1"
-    fit = LogisticRegression(max_iter=MAX_ITER)
+    y = torch.from_numpy(labels).to(x.device) if use_array_api else labels
     with config_context(array_api_dispatch=use_array_api):
-        if use_array_api:
-            fit.fit(x, torch.from_numpy(labels).to(x.device))
-        else:
-            fit.fit(x.cpu().numpy(), labels)
+        fit = LogisticRegression(max_iter=MAX_ITER).fit(x if use_array_api else x.cpu().numpy(), y)
     # For two classes scikit-learn returns one row of coefficients: that of the second class.
     weight, bias = (torch.as_tensor(values, dtype=torch.float32, device=x.device)
                     for values in (fit.coef_, fit.intercept_))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -67,12 +68,18 @@ def accuracy_dots(axes: Axes, accuracies: pd.DataFrame, n_classes: Mapping[str, 
 def _dots(axes: Axes, x: float, rows: pd.DataFrame, values: pd.Series) -> None:
     if rows.empty:
         return
-    condition, groups = rows["condition"].iloc[0], set(rows["group"])
-    colour, marker = CONDITION_STYLES[condition]
-    face = face_colour(groups.pop(), colour) if len(groups) == 1 else colour
-    axes.scatter(np.full(len(values), x), values, s=14, marker=marker, linewidths=0.8,
-                 facecolors=face, edgecolors=colour)
+    groups = set(rows["group"])
+    axes.scatter(np.full(len(values), x), values, s=14, **_marker(
+        rows["condition"].iloc[0], groups.pop() if len(groups) == 1 else "all"))
     axes.hlines(values.mean(), x - 0.08, x + 0.08, color="k", linewidth=1.2, zorder=3)
+
+
+def _marker(condition: str, group: str) -> dict:
+    """Return the options of a scatter plot of a condition; early regions are open."""
+    colour, marker = CONDITION_STYLES[condition]
+    colours = {"color": colour} if marker == "x" else {
+        "facecolors": face_colour(group, colour), "edgecolors": colour}
+    return {"marker": marker, "linewidths": 0.8, **colours}
 
 
 def difference_rows(axes: Axes, differences: Mapping[str, ArrayLike]) -> None:
@@ -115,13 +122,9 @@ def condition_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, *
     """
     named = dict(references or {})
     for row, (x, y) in zip(finetuned_models.to_dict("records"), points[:, :2]):
-        colour, marker = CONDITION_STYLES[row["condition"]]
         alone = row["roi"] == "none"
-        faces = {"color": colour} if marker == "x" else {
-            "facecolors": colour if alone else face_colour(row["group"], colour),
-            "edgecolors": colour}
-        axes.scatter(x, y, marker=marker, s=60 if alone else 16, linewidths=0.8,
-                     zorder=4 if alone else 3, **faces)
+        axes.scatter(x, y, s=60 if alone else 16, zorder=4 if alone else 3,
+                     **_marker(row["condition"], row["group"]))
         if alone:
             named[row["condition"]] = np.array([x, y])
     _mark_references(axes, references or {})
@@ -173,17 +176,14 @@ def hemisphere_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray) 
         Columns ``roi, hemisphere``: the colour is the hemisphere, the marker the region.
     points : array, float, shape (n_networks, 2)
     """
-    rois = list(dict.fromkeys(finetuned_models["roi"]))
+    markers = dict(zip(dict.fromkeys(finetuned_models["roi"]), cycle(AREA_MARKERS)))
     for row, (x, y) in zip(finetuned_models.to_dict("records"), points[:, :2]):
         colour = HEMISPHERES.get(SIDES.get(row["hemisphere"], ""), "0.5")
-        axes.plot(x, y, AREA_MARKERS[rois.index(row["roi"]) % len(AREA_MARKERS)], color=colour,
-                  markersize=3.5)
-    handles = [Line2D([], [], color=HEMISPHERES[SIDES[side]], marker="o", linestyle="none",
-                      label=SIDES[side]) for side in SIDES
-               if side in set(finetuned_models["hemisphere"])]
-    handles += [Line2D([], [], color="0.5", linestyle="none", label=roi,
-                       marker=AREA_MARKERS[place % len(AREA_MARKERS)])
-                for place, roi in enumerate(rois)]
+        axes.plot(x, y, markers[row["roi"]], color=colour, markersize=3.5)
+    sides = [name for side, name in SIDES.items() if side in set(finetuned_models["hemisphere"])]
+    handles = [Line2D([], [], color=colour, marker=marker, linestyle="none", label=label)
+               for label, colour, marker in (*((name, HEMISPHERES[name], "o") for name in sides),
+                                             *((roi, "0.5", one) for roi, one in markers.items()))]
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=3,
                 columnspacing=0.8, handletextpad=0.2)
     _origin(axes)
@@ -237,11 +237,8 @@ def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> Non
     conditions : sequence of str
     """
     for condition in conditions:
-        colour, marker = CONDITION_STYLES[condition]
         for group, part in table[table["condition"] == condition].groupby("group"):
-            axes.scatter(part["change"], part["gain"], s=13, marker=marker, linewidths=0.8,
-                         edgecolors=None if marker == "x" else colour,
-                         c=colour if marker == "x" else face_colour(group, colour))
+            axes.scatter(part["change"], part["gain"], s=13, **_marker(condition, group))
     zero_lines(axes, "y")
     if axes.get_xlim()[1] < 0:
         low, high = axes.get_ylim()
@@ -265,14 +262,13 @@ def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
     """
     colour, marker = CONDITION_STYLES["contrastive"]
     for group, part in table.groupby("group"):
+        line = "--" if group == "early" else "-"
         means = part.groupby(["interpolation", "donor"])[["change", "gain"]].mean()
         for _, one in means.groupby("donor"):
-            axes.plot(one["change"], one["gain"], color=colour, linewidth=0.4, alpha=0.5,
-                      linestyle="--" if group == "early" else "-")
+            axes.plot(one["change"], one["gain"], line, color=colour, linewidth=0.4, alpha=0.5)
         middle = means.groupby("interpolation").mean()
-        axes.plot(middle["change"], middle["gain"], color=colour, marker=marker, markersize=4,
-                  markerfacecolor=face_colour(group, colour),
-                  linestyle="--" if group == "early" else "-", label=f"{group} regions")
+        axes.plot(middle["change"], middle["gain"], line, color=colour, marker=marker, markersize=4,
+                  markerfacecolor=face_colour(group, colour), label=f"{group} regions")
         for interpolation, row in middle.iloc[1:].iterrows():
             axes.annotate(f"{interpolation:g}", (row["change"], row["gain"]),
                           xytext=(3, -10 if group == "early" else 4),

@@ -139,18 +139,13 @@ def hemisphere_distance_difference(distances: NDArray,
         Pairs of one participant and training only. NaN without both sorts of pairs; pretrained
         networks, whose hemisphere is "none", are left out.
     """
-    places = np.arange(len(finetuned_models))
-    differences = {}
-    for name, rows in finetuned_models.assign(place=places).groupby(["donor", "seed"], sort=False):
-        rows = rows[rows["hemisphere"].isin(["lh", "rh", "both"])]
-        if rows.empty:
-            continue
-        one, other = np.triu_indices(len(rows), 1)
-        roi, side, place = (rows[name].to_numpy() for name in ("roi", "hemisphere", "place"))
-        values, differ = distances[place[one], place[other]], roi[one] != roi[other]
-        opposite = side[one] != side[other]
-        across, within = values[differ & opposite], values[differ & ~opposite]
-        differences[name] = (across.mean() - within.mean() if len(across) and len(within)
-                             else np.nan)
-    index = pd.MultiIndex.from_tuples(differences, names=["donor", "seed"])
-    return pd.Series(list(differences.values()), index, dtype=float).unstack("seed")
+    models = finetuned_models.assign(place=np.arange(len(finetuned_models)))
+    models = models[models["hemisphere"].isin(["lh", "rh", "both"])]
+    pairs = models.merge(models, on=["donor", "seed"], suffixes=("", "_other"))
+    pairs = pairs[(pairs["place"] < pairs["place_other"]) & (pairs["roi"] != pairs["roi_other"])]
+    values = pd.Series(distances[pairs["place"], pairs["place_other"]], pairs.index)
+    is_opposite = pairs["hemisphere"] != pairs["hemisphere_other"]
+    opposite, same = (values[kept].groupby([pairs["donor"], pairs["seed"]]).mean()
+                      for kept in (is_opposite, ~is_opposite))
+    trainings = pd.MultiIndex.from_frame(models[["donor", "seed"]].drop_duplicates())
+    return (opposite - same).reindex(trainings).unstack("seed")

@@ -6,7 +6,7 @@ Images are decoded once, probes are fitted once; predictions are compared block 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from tempfile import TemporaryDirectory
 
@@ -15,9 +15,7 @@ import pandas as pd
 import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, functional
 
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
@@ -90,21 +88,13 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
     """
     if 0 < max_images < len(images):
         images = images.select(np.arange(max_images) * len(images) // max_images)
-    preprocessing = network.preprocessing
-    image_size = image_size or preprocessing.crop
-    shorter = round(image_size * preprocessing.resize / preprocessing.crop)
-    interpolation_mode = InterpolationMode(preprocessing.interpolation)
-
-    def to_square_tensor(image: Image.Image) -> Tensor:
-        small = functional.resize(image, [shorter], antialias=True,
-                                  interpolation=interpolation_mode)
-        return functional.pil_to_tensor(functional.center_crop(small, [image_size, image_size]))
-
-    parts = {"images": images.digest, "shorter": shorter, "side": image_size,
-             "interpolation_mode": interpolation_mode.value,
+    own = network.preprocessing
+    image_size = image_size or own.crop
+    scaled = replace(own, resize=round(image_size * own.resize / own.crop), crop=image_size)
+    parts = {"images": images.digest, "geometry": list(scaled.geometry),
              "code": code_digest(["helpers.landscape.study", *defining_modules(images)])}
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{image_size}px", parts, lambda: {
-        "pixels": decode_images(images, range(len(images)), to_square_tensor,
+        "pixels": decode_images(images, range(len(images)), scaled.pixels,
                                 f"decoding {name}")})["pixels"]
     return ClassificationTask(name, pixels, images.labels, images.classes,
                               *split_train_test(len(images)),
@@ -186,17 +176,14 @@ def prediction_distances(study: FineTuningStudy, networks: Sequence[FineTuningRu
     array, float64, shape (n_others, n_networks)
     """
     task_accuracies(study, networks, [task], layer)  # fits missing probes, several at once
-    size = len(networks), len(task.test_idx), len(task.classes)
+    n, *size = len(networks), len(task.test_idx), len(task.classes)
     ensure_writable(cache_dir())
     with TemporaryDirectory(dir=cache_dir(), prefix="predictions-") as folder:
-        log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32, size)
+        log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32, (n, *size))
         for row, run in enumerate(progress(networks, "gathering predictions")):
             log_probs[row] = fit_probe(run, task, layer)["log_probs"]
-        device = float64_device(next(study.network.model.parameters()).device)
-        pairwise = bhattacharyya(block_from_array(log_probs), *size, device=device)
-        to_others = np.zeros((0, len(networks)))
-        if others:
-            to_others = bhattacharyya(block_from_array(log_probs), *size, device=device,
-                                      others=concatenate_blocks(others), n_others=len(others))
+        distances = bhattacharyya(
+            concatenate_blocks([block_from_array(log_probs), *others]), n + len(others), *size,
+            device=float64_device(next(study.network.model.parameters()).device))
         del log_probs  # some systems do not remove a file that is open
-    return pairwise, to_others
+    return distances[:n, :n], distances[n:, :n]

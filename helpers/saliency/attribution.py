@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError
+from helpers.networks.activations import layer_hooks
 from helpers.networks.channel_axes import channel_axes
 
 Method = Literal["Grad-CAM", "HiResCAM"]
@@ -50,26 +51,22 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
     LabError
         If a layer's output has no positions, or if its channel axis is ambiguous.
     """
-    paths = {module: path for path, module in model.named_modules()}
-    axes = channel_axes(model, {name: paths[layer] for name, layer in layers.items()}, images[:1])
+    path_of = {module: path for path, module in model.named_modules()}
+    paths = {name: path_of[layer] for name, layer in layers.items()}
+    axes = channel_axes(model, paths, images[:1])
+    names = {path: name for name, path in paths.items()}
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            # A leaf, where no earlier layer needs a gradient: the backward pass ends at the first.
-            outputs[name] = output if output.requires_grad else output.detach().requires_grad_()
-            return outputs[name].clone()  # a later ReLU may overwrite it in place
-        return hook
+    def keep(call: str, output: Tensor) -> Tensor:
+        name = names[call.partition("#")[0]]  # of several calls of a module, the last
+        # A leaf, where no earlier layer needs a gradient: the backward pass ends at the first.
+        outputs[name] = output if output.requires_grad else output.detach().requires_grad_()
+        return outputs[name].clone()  # a later ReLU may overwrite it in place
 
-    hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
-    try:
-        with torch.enable_grad():
-            scores = model(images)
-            gradients = torch.autograd.grad(scores.gather(1, classes[:, None]).sum(),
-                                            list(outputs.values()))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.enable_grad(), layer_hooks(model, {path: path for path in names}, keep):
+        scores = model(images)
+        gradients = torch.autograd.grad(scores.gather(1, classes[:, None]).sum(),
+                                        list(outputs.values()))
     saliency_by_layer: dict[tuple[Method, str], Tensor] = {}
     for (name, maps), gradient in zip(outputs.items(), gradients):
         if maps.ndim != 4:

@@ -69,11 +69,17 @@ def saliency_maps_panel(figure: Figure, place: SubplotSpec,
 
 def _image(axes: Axes, view: str, example: SaliencyExample) -> Axes:
     axes.imshow(example.pixels.transpose(1, 2, 0))
-    axes.axvline((example.pixels.shape[-1] - 1) / 2, color="white", linewidth=0.8, linestyle=":")
-    axes.set(xticks=[], yticks=[], ylabel=view,
+    _mark_middle(axes, example.pixels.shape[-1])
+    axes.set(ylabel=view,
              xlabel=display_name(example.true_class).replace("_", "\n", 1).replace("_", " "))
-    axes.spines[:].set_visible(False)
     return axes
+
+
+def _mark_middle(axes: Axes, width: int) -> None:
+    """Draw a line between the halves of an image or a map, and no frame."""
+    axes.axvline((width - 1) / 2, color="white", linewidth=0.8, linestyle=":")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def _saliency_map(axes: Axes, example: SaliencyExample, *, is_first_measure: bool) -> AxesImage:
@@ -82,11 +88,9 @@ def _saliency_map(axes: Axes, example: SaliencyExample, *, is_first_measure: boo
     index = float(laterality_index(*hemifield_mass(values)))
     drawn = axes.imshow(values / largest if largest > 0 else values, cmap=SEQUENTIAL, vmin=0,
                         vmax=1)
-    axes.axvline((values.shape[-1] - 1) / 2, color="white", linewidth=0.8, linestyle=":")
+    _mark_middle(axes, values.shape[-1])
     words = f"index {index:+.2f}".replace("-", "−") if np.isfinite(index) else "empty map"
-    axes.set(xticks=[], yticks=[], xlabel=words + f"\np = {example.probability:.2f}"
-             * is_first_measure)
-    axes.spines[:].set_visible(False)
+    axes.set_xlabel(words + f"\np = {example.probability:.2f}" * is_first_measure)
     return drawn
 
 

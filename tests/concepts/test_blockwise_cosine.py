@@ -1,7 +1,6 @@
-"""Shared concepts do not depend on how the work is cut: blocks, groups, threads, kinds of numbers.
+"""Shared concepts do not depend on how the work is cut: blocks, threads, kinds of numbers.
 
-Constants that plain Python reads are set to tiny values. Compiled functions have theirs built in,
-so those that read `STRIDE` are run uncompiled, as Python, with another one.
+Constants that plain Python reads are set to tiny values.
 """
 
 from __future__ import annotations
@@ -13,15 +12,7 @@ from support.point_clouds import cut as cut_tree
 from support.point_clouds import draw, people, signs
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts import (
-    border_points,
-    core_components,
-    expansion,
-    point_cloud,
-)
-from helpers.concepts import (
-    merge_tree as concepts_merge_tree,
-)
+from helpers.concepts import core_components
 from helpers.concepts.clustering import centroids, cluster
 from helpers.concepts.merge_tree import merge_tree
 
@@ -30,14 +21,8 @@ M, SEEDS = 2, (0, 1)
 CUTS = {"blocks": {(blocked, "ROWS"): 5, (blocked, "COLUMNS"): 3},
         "rows": {(blocked, "ROWS"): 1},
         "columns": {(blocked, "COLUMNS"): 1},
-        "groups": {(point_cloud, "PER_GROUP"): 2},
-        "one group": {(point_cloud, "PER_GROUP"): 2, (point_cloud, "MAX_GROUPS"): 1},
         "links": {(core_components, "MAX_LINKS"): 1},
-        "pairs": {(expansion, "MAX_PAIRS"): 1, (blocked, "ROWS"): 7},
-        "points": {(concepts_merge_tree, "BLOCK_SIZE"): 1},
-        "all": {(blocked, "ROWS"): 4, (blocked, "COLUMNS"): 6, (point_cloud, "PER_GROUP"): 3,
-                (core_components, "MAX_LINKS"): 1, (expansion, "MAX_PAIRS"): 1,
-                (concepts_merge_tree, "BLOCK_SIZE"): 2}}
+        "all": {(blocked, "ROWS"): 4, (blocked, "COLUMNS"): 6, (core_components, "MAX_LINKS"): 1}}
 
 
 def results(arrays) -> list[np.ndarray]:
@@ -45,8 +30,8 @@ def results(arrays) -> list[np.ndarray]:
     found = cluster(arrays, eps=GRID, min_participants=M)
     tree = merge_tree(arrays, min_participants=M)
     return [np.asarray(part) for each in found for part in (
-        *each.labels, *each.core, *(masks.toarray() for masks in each.expanded), each.n_excluded,
-        each.counts(), each.expanded_counts(), cut_tree(tree, each.eps))]
+        *each.labels, *each.core, *(masks.toarray() for masks in each.expanded), each.counts(),
+        each.expanded_counts(), cut_tree(tree, each.eps))]
 
 
 def lives(arrays) -> np.ndarray:
@@ -83,7 +68,7 @@ def test_what_is_cut_has_something_of_everything():
         assert ((labels >= 0) & ~core).any() and (labels < 0).any()
         assert (found[0].expanded_counts() > found[0].counts()).any()
         assert any((masks.toarray().sum(0) > 1).any() for each in found for masks in each.expanded)
-        assert found[0].n_excluded == (0, 0, 0, 0, 1, 0)
+        assert [own[2] for own in found[0].labels][4] == -1  # a zero vector
 
 
 @pytest.mark.slow
@@ -98,7 +83,7 @@ def test_results_do_not_depend_on_how_work_is_cut(constants, uncut, monkeypatch)
 
 
 def test_products_are_cut_as_told(monkeypatch):
-    """The constants do decide: how large blocks are, how many groups there are."""
+    """The constants do decide how large blocks are."""
     shapes, plain = [], blocked.BlockwiseCosine.cosines
 
     def seen(self, rows, columns, space):
@@ -110,18 +95,6 @@ def test_products_are_cut_as_told(monkeypatch):
     cut(monkeypatch, CUTS["all"])
     results(people(0))
     assert np.max(shapes, axis=0).tolist() == [4, 6] and len(shapes) > 1000
-    assert point_cloud.make_point_cloud(people(0)).n_groups > 5
-
-
-def test_results_do_not_depend_on_the_stride(monkeypatch):
-    arrays = draw(2), signs(1), people(0)
-    whole = [results(x) for x in arrays]
-    for module, name in ((core_components, "_links"), (border_points, "_raise_last_cluster"),
-                         (concepts_merge_tree, "_reach")):
-        monkeypatch.setattr(module, name, getattr(module, name).py_func)
-        monkeypatch.setattr(module, "STRIDE", 3)
-    for x, expected in zip(arrays, whole):
-        same(results(x), expected)
 
 
 @pytest.mark.slow

@@ -24,14 +24,12 @@ def predictions(n_models=7, n_images=30, n_classes=5, seed=0, sharp=3.0):
     return logits.log_softmax(-1).numpy()
 
 
-def direct(log_probs, others=None):
+def direct(log_probs):
     """The formula, image by image, in float64."""
-    p, q = (np.exp(part.astype(np.float64)) for part in (log_probs,
-                                                         log_probs if others is None else others))
-    overlap = np.einsum("unc,vnc->nuv", np.sqrt(q), np.sqrt(p))
+    root = np.sqrt(np.exp(log_probs.astype(np.float64)))
+    overlap = np.einsum("unc,vnc->nuv", root, root)
     found = -np.log(np.clip(overlap, np.exp(-d.MAX_DISTANCE), 1)).mean(0)
-    if others is None:
-        np.fill_diagonal(found, 0)
+    np.fill_diagonal(found, 0)
     return found
 
 
@@ -52,7 +50,7 @@ def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached,
     monkeypatch.setattr(d, "MEMORY_BUDGET", budget)
     monkeypatch.setattr(d, "CACHE_BYTES", cached)
     monkeypatch.setattr(d, "TILE", tile)
-    log_probs, others = predictions(n_images=31), predictions(4, 31, seed=1)
+    log_probs = predictions(n_images=31)
     read, asked = d.block_from_array(log_probs), []
 
     def block(start, stop):
@@ -63,10 +61,10 @@ def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached,
     np.testing.assert_allclose(found, direct(log_probs), atol=1e-6, rtol=0)
     assert (found == found.T).all() and (np.diag(found) == 0).all() and found.min() >= 0
     assert (found == d.bhattacharyya(block, *log_probs.shape)).all(), "not the same twice"
-    for some in (others, predictions(9, 31, seed=2)):
-        far = d.bhattacharyya(read, *log_probs.shape, others=d.block_from_array(some),
-                              n_others=len(some))
-        np.testing.assert_allclose(far, direct(log_probs, some), atol=1e-6, rtol=0)
+    more = predictions(4, 31, seed=1)
+    both = d.concatenate_blocks([read, d.block_from_array(more)])
+    np.testing.assert_allclose(d.bhattacharyya(both, 11, 31, 5),
+                               direct(np.concatenate([log_probs, more])), atol=1e-6, rtol=0)
     starts, stops, with_threads = zip(*asked[:len(asked) // 2])
     assert starts[0] == 0 and starts[1:] == stops[:-1] and stops[-1] == 31
     assert set(with_threads) == {threads}, "a reader may compute with all threads"
@@ -130,10 +128,10 @@ def test_truth_and_ignorance():
     found = d.bhattacharyya(both, 2, 4, n_classes)
     assert found[0, 1] == pytest.approx(0.5 * np.log(3), abs=1e-6)
     log_probs = predictions(4, 4, 3)
-    far = d.bhattacharyya(d.block_from_array(log_probs), 4, 4, 3, others=d.truth_model(labels, 3),
-                          n_others=1)
+    far = d.bhattacharyya(d.concatenate_blocks([
+        d.block_from_array(log_probs), d.truth_model(labels, 3)]), 5, 4, 3)[4, :4]
     expected = -0.5 * log_probs[:, np.arange(4), labels].mean(1)
-    np.testing.assert_allclose(far[0], expected, atol=1e-5)
+    np.testing.assert_allclose(far, expected, atol=1e-5)
 
 
 def spoiled(value):
@@ -147,12 +145,8 @@ def spoiled(value):
     spoiled(np.inf), spoiled(0.1), np.full((7, 30, 5), -np.inf), np.exp(predictions()),
     predictions() - 1])
 def test_what_is_no_prediction_is_refused(bad, threads):
-    good = d.block_from_array(predictions())
     with pytest.raises(LabError, match="block"):
         d.bhattacharyya(lambda start, stop: torch.from_numpy(bad).float(), 7, 30, 5)
-    with pytest.raises(LabError, match="block"):
-        d.bhattacharyya(good, 7, 30, 5, n_others=7,
-                        others=lambda start, stop: torch.from_numpy(bad).float())
 
 
 def in_file(path, mode, shape=(32, 4000, 64)):

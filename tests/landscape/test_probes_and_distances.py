@@ -70,12 +70,10 @@ def test_images_are_dealt_as_published(n):
     assert torch.equal(before, torch.get_rng_state()), "the global state is left alone"
 
 
-def test_shares_and_seeds_of_dealing():
-    assert [len(part) for part in split_train_test(40, train_fraction=0.5)] == [20, 20]
-    assert (split_train_test(40, seed=1)[1] != split_train_test(40)[1]).any()
-    for n, train_fraction in ((1, 0.85), (0, 0.85), (3, 1.0)):
+def test_too_few_images_are_reported():
+    for n in (1, 0):
         with pytest.raises(LabError, match=f"{n} images for a probe(?s:.)*larger image set"):
-            split_train_test(n, train_fraction=train_fraction)
+            split_train_test(n)
 
 
 # ---- one probe ----------------------------------------------------------------------------------
@@ -460,7 +458,7 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
     assert among[np.triu_indices(n, 1)].min() > 1e-3
     alone, nobody = prediction_distances(study, finetuned_models[:2], task, "relu")
     assert nobody.shape == (0, 2)
-    np.testing.assert_allclose(alone, among[:2, :2], atol=1e-9)
+    np.testing.assert_allclose(alone, among[:2, :2], atol=1e-7)
 
 
 def folders() -> list:

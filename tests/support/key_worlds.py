@@ -323,6 +323,11 @@ def random_rotation_null(w):
         {}, [w.get("points", "digest of weights")], w.get("number", 0))
 
 
+def encoding_weights(w):
+    return ConceptStudy(decoding_of(w), CONCEPTS)._encoding_weights(
+        "subj01", w.get("variant", TrainingVariant()))
+
+
 def embedded(w):
     return image_embedding_space(ClipModel(w.net, None, None, ""), w.cohort, batch_size=8)
 
@@ -404,6 +409,8 @@ SITES: list[tuple[str, Any, dict]] = [
     ("concepts.study shared", random_rotation_null,
      setting(number=1, points="of other weights", seed=1) | spec_changes(
          "concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
+    ("concepts.study encoded", encoding_weights, DECODES | setting(
+        variant=TrainingVariant(half=2))),
     ("decoding.embedding_space embedded", embedded, NETWORK | SHOWN_IMAGES),
     ("encoding.cohort_responses responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),
     ("encoding.cohort_responses ceilings", ceilings, RESPONSES | setting(
