@@ -30,7 +30,8 @@ from helpers.core.console import echo
 from helpers.core.machine import peak_memory
 from helpers.core.moments import Moments
 from helpers.networks.activations import exact_inference, stream_activations
-from helpers.networks.architectures import AlexNetGN, layer_names
+from helpers.networks.alexnet_gn import AlexNetGN
+from helpers.networks.architectures import layer_names
 from helpers.selectivity.statistics import ALPHA, localize
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")

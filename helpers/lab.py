@@ -5,24 +5,20 @@
     network = laboratory.network("demo-barlow-twins")
 
 Whatever is missing is drawn, or fetched after its size and terms were shown. Cohorts, decoders and
-readouts are opened by the packages that analyse them. ``python -m helpers.lab prepare`` makes
-everything available beforehand, ``python -m helpers.lab layers`` lists the layers of networks.
+readouts are opened by the packages that analyse them. ``python -m helpers.prepare`` makes
+everything available beforehand.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from helpers.config.data import TRAINING_ONLY, ImageSetSpec
-from helpers.config.profile import OPTIONAL_SOURCES, Profile, load_profile
+from helpers.config.data import ImageSetSpec
+from helpers.config.profile import Profile, load_profile
 from helpers.core.console import echo
 from helpers.core.digest import code_digest, direct_imports, text_digest
 from helpers.core.errors import LabError, one_of
@@ -32,8 +28,8 @@ from helpers.datasets.prepare import Spec, ensure_available, locate
 from helpers.networks import named_layers
 from helpers.networks.builders import IMPORTED_BY_NAME
 from helpers.networks.network import Network, load_network, select_device
-from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry, seed_names
-from helpers.networks.weight_files import readout_file, text_files, weights_file
+from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry
+from helpers.networks.weight_files import weights_file
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.folders import subfolders
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
@@ -129,7 +125,7 @@ class Laboratory:
                 for name in (chosen.main, chosen.untrained, *chosen.compare)}
 
 
-def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:  # noqa: A001
+def open(profile: str, *, notebook: str) -> Laboratory:  # noqa: A001
     """Open a profile for a notebook.
 
     Parameters
@@ -138,8 +134,6 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
         Name or path of a TOML file.
     notebook : str
         Stem of the notebook; names its figure and its numbers.
-    data : str, optional
-        Data directory; before ``LAB_DATA``, before the profile's default.
 
     Raises
     ------
@@ -154,7 +148,7 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     code = text_digest(code_digest([*direct_imports(text), *IMPORTED_BY_NAME]) + text)[:8]
     provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code,
                             machine=machine())
-    laboratory = Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
+    laboratory = Laboratory(chosen, provenance, data_dir(chosen.data), device)
     return replace(laboratory, profile=check_networks(laboratory, notebook[:2]))
 
 
@@ -215,82 +209,3 @@ def read_images(spec: ImageSetSpec, folder: Path, part: str = "") -> ImageSet:
     """
     _require_part(folder, part)
     return LAYOUTS[spec.layout](folder / part)
-
-
-def prepare(profile: Profile, data: Path) -> list[LabError]:
-    """Make everything available that the profile's figures need; return what could not be.
-
-    Every image set is read, so that one in another layout is found here and not in a notebook.
-    What a figure shows only where it is at hand (`OPTIONAL_SOURCES`) is not asked for.
-    """
-    absent = []
-
-    @contextmanager
-    def collecting() -> Iterator[None]:
-        try:
-            yield
-        except LabError as error:
-            absent.append(error)
-
-    for name, spec in profile.sources.items():
-        if spec.source not in TRAINING_ONLY and name not in OPTIONAL_SOURCES:
-            with collecting():
-                folder = ensure_available(profile, spec, data)
-                for part in parts_of(profile, name) if name in profile.image_sets else ():
-                    read_images(spec, folder, part)
-    own, shown = OwnEntries(profile), profile.networks
-    for name in named_networks(profile):
-        with collecting():
-            weights_file(get_entry(name, own), data, seed=profile.seed)
-    for name in (shown.main, *profile.lesions.compare) if profile.lesions else ():
-        with collecting():
-            readout_file(get_entry(name, own), data)
-    if profile.decoding and profile.decoding.network:
-        with collecting():
-            text_files(get_entry(profile.decoding.network, own), data, seed=profile.seed)
-    return absent
-
-
-def named_networks(profile: Profile) -> list[str]:
-    """Return the names of all networks that tables of a profile refer to, each once."""
-    chosen = profile.networks
-    named = [chosen.main, chosen.untrained, *chosen.compare]
-    named += profile.lesions.compare if profile.lesions else ()
-    named += [profile.encoding.face_network] if profile.encoding else []
-    if profile.finetuning:
-        named += [profile.finetuning.network, profile.finetuning.untrained]
-    named += [profile.decoding.network] if profile.decoding else []
-    if profile.language:
-        named += [one for name in profile.language.conditions.values() for one in seed_names(name)]
-    named += profile.network
-    return list(dict.fromkeys(filter(None, named)))
-
-
-def parts_of(profile: Profile, name: str) -> list[str]:
-    """Return the parts of an image set that the profile names; of a set without parts, [""]."""
-    return sorted({part for images, part in profile.classified if images == name}) or [""]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run ``python -m helpers.lab prepare`` or ``layers [--profile NAME]``; return the exit status.
-    """
-    parser = argparse.ArgumentParser(prog="python -m helpers.lab", description=main.__doc__)
-    parser.add_argument("command", choices=["prepare", "layers"])
-    parser.add_argument("--profile", default="demo")
-    options = parser.parse_args(arguments)
-    absent = []
-    try:
-        profile = load_profile(options.profile)
-        if options.command == "layers":
-            sys.stdout.write(named_layers.list_layers(profile))
-        else:
-            absent = prepare(profile, data_dir(profile.data))
-    except LabError as error:
-        absent = [error]
-    for error in absent:
-        sys.stderr.write(f"{error}\n")
-    return 1 if absent else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

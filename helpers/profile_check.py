@@ -25,11 +25,12 @@ from helpers.core.errors import LabError
 from helpers.core.paths import format_size
 from helpers.datasets.prepare import Spec, absent_error, find_available, locate
 from helpers.datasets.sources import DownloadSource, load_source
-from helpers.lab import named_networks, parts_of, read_images
+from helpers.lab import read_images
 from helpers.networks import named_layers
 from helpers.networks.network import load_network
 from helpers.networks.registry import NetworkEntry, OwnEntries, get_entry
 from helpers.networks.weight_files import find_weights
+from helpers.prepare import named_networks, parts_of
 from helpers.stimuli.decode import FORMATS
 from helpers.stimuli.domains import require_domains
 from helpers.stimuli.image_sets import ImageSet

@@ -204,22 +204,3 @@ def test_without_a_network_the_message_says_what_to_put_where(private, monkeypat
     for part in ("http://127.0.0.1:9/alexnet.pth", "244 MB", "ImageNet terms",
                  str(private / "data" / "networks")):
         assert part in said
-
-
-def test_prepare_reports_and_exits_with_an_error(private, monkeypatch, capsys):
-    assert lab.main(["prepare", "--profile", "nothing"]) == 1
-    assert "There is no profile 'nothing'" in capsys.readouterr().err
-
-
-def test_prepare_asks_for_every_network_that_a_profile_names(private, monkeypatch):
-    profile = load_profile("paper")
-    asked = []
-    monkeypatch.setattr(lab, "ensure_available", lambda *_: (_ for _ in ()).throw(
-        LabError("absent", expected="files", remedy="none here")))
-    monkeypatch.setattr(lab, "weights_file", lambda entry, data, seed: asked.append(entry.name))
-    monkeypatch.setattr(lab, "readout_file", lambda entry, data: None)
-    monkeypatch.setattr(lab, "text_files", lambda entry, data, seed: None)
-    lab.prepare(profile, private / "data")
-    assert len(asked) == len(set(asked))
-    assert {profile.networks.main, profile.encoding.face_network, profile.finetuning.network,
-            profile.finetuning.untrained, profile.decoding.network} <= set(asked)

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONSTANT_TOLERANCE = 1e-9
-"""Values whose deviations (root of their sum of squares) are below this fraction of the largest
-value
-do not vary."""
+"""Values do not vary if their deviations (root of their sum of squares) are below this fraction of
+the largest value."""
 
 
 def subtract_mean(values: NDArray, axis: int = 0) -> NDArray[np.float64]:

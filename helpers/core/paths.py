@@ -34,12 +34,12 @@ HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 another machine's processes."""
 
 
-def data_dir(default: str | Path, argument: str | Path | None = None) -> Path:
-    """Return the folder of the data: argument, else ``LAB_DATA``, else the profile's default.
+def data_dir(default: str | Path) -> Path:
+    """Return the folder of the data: ``LAB_DATA``, else the profile's default.
 
     Relative paths count from the repository, so that every working directory agrees.
     """
-    return _absolute_path(argument or os.environ.get(DATA_VARIABLE) or default)
+    return _absolute_path(os.environ.get(DATA_VARIABLE) or default)
 
 
 def cache_dir() -> Path:

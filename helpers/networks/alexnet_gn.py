@@ -80,6 +80,11 @@ class AlexNetGN(nn.Module):
             raise ValueError(f"the head {head!r} is unknown; there are {', '.join(HEADS)}")
         self.bn = HEADS[head](fc8)
 
+    @property
+    def published_layer_names(self) -> list[str]:
+        """The field's names of its layers, in order."""
+        return [*LAYERS, "l2norm8" if isinstance(self.bn, L2Norm) else "batchnorm8"]
+
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, 3, height, width) float32, normalised, to embeddings (n, fc8)."""
         return self.bn(self.projector(self.flatten(self.pool(self.backbone(x)))))

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torchvision.models import AlexNet
 
-from helpers.networks.alexnet_gn import LAYERS, AlexNetGN, L2Norm
 from helpers.networks.builders import find_builder, naming_options
 
 ALEXNET_LAYERS = ("conv1 relu1 maxpool1 conv2 relu2 maxpool2 conv3 relu3 conv4 relu4 conv5 relu5 "
@@ -32,10 +31,9 @@ def layer_names(model: nn.Module) -> dict[str, str]:
     """
     paths = [path for path, module in model.named_modules()
              if path and not any(module.children()) and not isinstance(module, nn.Identity)]
-    if isinstance(model, AlexNetGN):
-        head = "l2norm8" if isinstance(model.bn, L2Norm) else "batchnorm8"
-        return dict(zip([*LAYERS, head], paths, strict=False))
-    return dict(zip(ALEXNET_LAYERS if isinstance(model, AlexNet) else paths, paths))
+    if isinstance(model, AlexNet):
+        return dict(zip(ALEXNET_LAYERS, paths))
+    return dict(zip(getattr(model, "published_layer_names", paths), paths))
 
 
 def build(architecture: str, options: Mapping[str, Any], *, seed: int,

@@ -66,15 +66,12 @@ def find_builder(architecture: str, folder: str = "") -> Callable[[Mapping[str, 
     return partial(module.build, model)
 
 
-def builder_digest(architecture: str) -> str:
-    """Digest the code that builds an architecture; nothing for a user's function."""
+def builder_digest(architecture: str, folder: str = "") -> str:
+    """Digest the code that builds an architecture; arguments as of `find_builder`."""
+    if folder:
+        return importlib.import_module(OWN_FUNCTION).find_function(architecture, folder).digest
     module = BUILDERS.get(architecture.partition(":")[0])
     return code_digest([module]) if module else ""
-
-
-def own_digest(architecture: str, folder: str) -> str:
-    """Digest the code of a user's function; see `helpers.networks.own_function.OwnFunction`."""
-    return importlib.import_module(OWN_FUNCTION).find_function(architecture, folder).digest
 
 
 @contextmanager

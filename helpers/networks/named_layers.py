@@ -147,8 +147,8 @@ def _shorten(layers: Sequence[str]) -> str:
     outer = sorted(layers, key=lambda layer: layer.count("."))[:MAX_LISTED]
     listed = ", ".join(layer for layer in layers if layer in outer)
     n_more = len(layers) - len(outer)
-    return listed + (f" and {n_more} more, which `python -m helpers.lab layers --profile <yours>` "
-                     "lists" if n_more else "")
+    return listed + (f" and {n_more} more, which `python -m helpers.prepare --layers "
+                     "--profile <yours>` lists" if n_more else "")
 
 
 def answering_layers(network: Network, *, modules: bool = False) -> list[str]:

@@ -11,7 +11,7 @@ from torch import nn
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.builders import builder_digest, own_digest
+from helpers.networks.builders import builder_digest
 from helpers.networks.channel_axes import select_tensor_layers
 from helpers.networks.registry import UNTRAINED_SUFFIX, NetworkEntry, Preprocessing
 from helpers.networks.weights import load_weights, read_state_dict, state_digest
@@ -49,7 +49,7 @@ class Network:
     def parts(self) -> dict[str, object]:
         """All that its answers depend on, for keys: the same weights may be built otherwise."""
         built = [self.entry.architecture, self.entry.options,
-                 builder_digest(self.entry.architecture)] if self.entry else []
+                 builder_digest(self.entry.architecture, self.entry.folder)] if self.entry else []
         return {"weights": self.digest, "built": built,
                 "layers": [list(pair) for pair in self.layers.items()],
                 "preprocessing": self.preprocessing, "input_shape": self.input_shape}
@@ -87,7 +87,7 @@ def load_network(entry: NetworkEntry, weights: Path | None = None, *, seed: int 
     input_shape = (3, entry.preprocessing.crop, entry.preprocessing.crop)
     digest = state_digest(model.state_dict())
     if entry.folder:
-        digest = text_digest(f"{digest} {own_digest(entry.architecture, entry.folder)}")
+        digest = text_digest(f"{digest} {builder_digest(entry.architecture, entry.folder)}")
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
                    layers=select_tensor_layers(model, layer_names(model), input_shape),
                    preprocessing=entry.preprocessing, digest=digest, input_shape=input_shape)

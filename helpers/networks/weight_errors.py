@@ -23,7 +23,7 @@ def missing_weights_error(path: Path) -> LabError:
                         remedy="name the file itself; one that was unpacked into a folder has to "
                         "be fetched again and left as it is")
     return LabError(f"there are no weights at {path}", expected="a file of weights",
-                    remedy="fetch them (make fetch), or train them again (make zoo)")
+                    remedy="fetch them (python -m helpers.prepare), or train them again (make zoo)")
 
 
 def unreadable_weights_error(path: Path, error: Exception) -> LabError:

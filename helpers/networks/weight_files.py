@@ -11,7 +11,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, zoo_dir
 from helpers.datasets.sources import ensure_file, find_file, matches_record, write_record
 from helpers.networks.architectures import build
-from helpers.networks.builders import own_digest
+from helpers.networks.builders import builder_digest
 from helpers.networks.registry import NetworkEntry, WeightsFile
 from helpers.networks.weights import save_state_dict, state_digest
 
@@ -61,9 +61,8 @@ def _places(weights: WeightsFile, data: Path) -> list[Path]:
 
 
 def _drawn_file(entry: NetworkEntry, seed: int) -> Path:
-    code = {"function": own_digest(entry.architecture, entry.folder)} if entry.folder else {}
     drawn = key(architecture=entry.architecture, options=entry.options, seed=seed + entry.seed,
-                **code)
+                code=builder_digest(entry.architecture, entry.folder))
     return cache_dir() / "weights" / f"{entry.name.replace(':', '-')}-{drawn}.safetensors"
 
 

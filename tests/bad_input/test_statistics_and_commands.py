@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from helpers import lab, setup
+from helpers import prepare, setup
 from helpers.brains.reliability import ncsnr
 from helpers.brains.rois import checked, domain_of, sort_rois
 from helpers.core.bootstrap import bootstrap_interval, draw_weights
@@ -210,12 +210,12 @@ def test_a_bootstrap_draws_as_many_of_each_group(labels, seed):
 # ---- commands ------------------------------------------------------------------------------------
 
 COMMANDS: dict[str, tuple[Callable[[], int], str]] = {
-    "prepare an unknown profile": (lambda: lab.main(["prepare", "--profile", "dmo"]),
+    "prepare an unknown profile": (lambda: prepare.main(["--profile", "dmo"]),
                                    "did you mean 'demo'"),
-    "layers of a profile that leads away": (lambda: lab.main(["layers", "--profile", "../x"]),
+    "layers of a profile that leads away": (lambda: prepare.main(["--layers", "--profile", "../x"]),
                                             "no profile '../x'"),
-    "layers of a profile with a shell in it": (lambda: lab.main(["layers", "--profile", "$(id)"]),
-                                               "no profile '$(id)'"),
+    "layers of a profile with a shell in it": (
+        lambda: prepare.main(["--layers", "--profile", "$(id)"]), "no profile '$(id)'"),
     "run an unknown profile": (lambda: runner.main(["--profile", "dmo"]), "did you mean 'demo'"),
     "run a profile that is a file of nothing": (lambda: runner.main(["--profile", "x.toml"]),
                                                 "no profile 'x.toml'"),
@@ -238,7 +238,7 @@ def test_commands_end_in_words_and_a_status(private, capsys, case):
 
 
 @pytest.mark.parametrize("call, arguments", [
-    (lab.main, ["fetch"]), (lab.main, []), (runner.main, ["--jobs", "many"]),
+    (prepare.main, ["fetch"]), (runner.main, ["--jobs", "many"]),
     (runner.main, ["--unknown"]), (setup.main, ["--venv"])])
 def test_arguments_that_no_command_has_get_the_usage(capsys, call, arguments):
     with pytest.raises(SystemExit) as ended:

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from helpers import lab
+from helpers import lab, prepare
 from helpers.brains import fsaverage
 from helpers.brains.fsaverage import fsaverage5_flat_map, on_map, read_region_masks, sulci
 from helpers.core.errors import LabError
@@ -85,7 +85,7 @@ def test_maps_alone_do_not_make_a_profile_incomplete(private, monkeypatch):
     monkeypatch.setattr(lab, "read_images", lambda *_: None)
     monkeypatch.setattr(lab, "weights_file", lambda *_, **__: None)
     monkeypatch.setattr(lab, "readout_file", lambda *_, **__: None)
-    assert lab.prepare(profile, private) == []
+    assert prepare.prepare(profile, private) == []
     assert profile.region_masks not in asked and profile.published_scores in asked
 
 

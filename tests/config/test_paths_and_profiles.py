@@ -30,7 +30,6 @@ def test_data_dir_argument_before_variable_before_default(monkeypatch, tmp_path)
     assert paths.data_dir("data/demo") == paths.ROOT / "data" / "demo"
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
     assert paths.data_dir("data/demo") == tmp_path
-    assert paths.data_dir("data/demo", "elsewhere") == paths.ROOT / "elsewhere"
 
 
 def test_folders_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):

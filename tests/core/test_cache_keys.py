@@ -376,7 +376,7 @@ def test_a_figure_is_stale_after_a_link_leads_elsewhere_or_classes_are_listed_ab
 
 def test_a_notebook_that_reads_name_embeddings_says_so(monkeypatch, private):
     """Stamps follow what the claims table names as opened, by the names in `Profile.sources`."""
-    laboratory = lab.open("mini", notebook="none", data=str(private))
+    laboratory = lab.open("mini", notebook="none")
     monkeypatch.setattr(lab, "ensure_available", lambda *_: private)
     digests = {"read_name_embeddings": "1", "name_embedding_space": "2", "open_cohort": "3"}
     for opener, digit in digests.items():

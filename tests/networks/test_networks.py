@@ -17,7 +17,8 @@ from helpers.core.moments import float64_device
 from helpers.core.paths import ROOT
 from helpers.networks import activations
 from helpers.networks.activations import count_units, extract_activations, stream_activations
-from helpers.networks.architectures import AlexNetGN, build, layer_names
+from helpers.networks.alexnet_gn import AlexNetGN
+from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import available_devices, load_network, select_device
 from helpers.networks.registry import get_entry, parse_entry, registry
 from helpers.networks.weights import read_state_dict, save_state_dict, state_digest

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import lab
+from helpers import lab, prepare
 from helpers.config.own_network import OwnNetworkSpec, PreprocessingSpec
 from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
@@ -319,7 +319,7 @@ def test_of_many_layers_a_message_lists_those_that_are_nested_least(folder):
             "crop = 24", "crop = 64"), 'heat_map_layer = "fc6"')
     listed, _, rest = error.value.expected.removeprefix("of mine: ").partition(" and ")
     layers = listed.split(", ")
-    assert len(layers) == MAX_LISTED and re.match(r"\d+ more(.|\n)*helpers.lab layers", rest)
+    assert len(layers) == MAX_LISTED and re.match(r"\d+ more(.|\n)*helpers.prepare --layers", rest)
     assert {"conv1", "maxpool", "avgpool"} < set(layers)
     assert layers.index("conv1") < layers.index("layer1.0.conv1") < layers.index("avgpool")
 
@@ -348,7 +348,7 @@ def test_a_readout_of_another_size_and_an_absent_part_are_refused_before_any_wor
 
 
 def test_layers_are_listed_with_their_shapes(folder, capsys):
-    assert lab.main(["layers", "--profile", str(write(folder))]) == 0
+    assert prepare.main(["--layers", "--profile", str(write(folder))]) == 0
     assert re.search(r"mine \(my_networks:build\), images of 24 px:\n  0\.0 +4 x 11 x 11"
                      r"(.|\n)* modules that hold layers:\n  0 +4 x 11 x 11\n",
                      capsys.readouterr().out)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from support.own_profile import HEAD, LOCAL
 
-from helpers import lab
+from helpers import lab, prepare
 from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
@@ -93,7 +93,7 @@ def test_own_files_are_read_and_nothing_else(mine, private):
     (folder / "notes.txt").write_text("mine")
     before = {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
     path = mine()
-    assert lab.prepare(load_profile(path), private / "data") == []
+    assert prepare.prepare(load_profile(path), private / "data") == []
     opened(path)
     assert {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]} == before
     assert not list(private.glob(".my images*")) and not (private / "data").exists()
@@ -130,14 +130,14 @@ def test_prepare_reads_every_set_and_lists_all_that_cannot_be_read(mine, private
     picture(private / "flat" / "a.png")
     two = "".join(LOCAL.replace("localizer", name).replace("my images", name)
                   for name in ("empty", "flat", "absent"))
-    assert lab.main(["prepare", "--profile", mine(LOCAL + two)]) == 1
+    assert prepare.main(["--profile", mine(LOCAL + two)]) == 1
     said = capsys.readouterr().err
     for part in (f"0 images and no class folder in {private / 'empty'}",
                  f"1 images and no class folder in {private / 'flat'}",
                  f"nothing at {private / 'absent'}"):
         assert part in said
     assert "my images" not in said
-    assert lab.main(["prepare", "--profile", mine(LOCAL)]) == 0
+    assert prepare.main(["--profile", mine(LOCAL)]) == 0
 
 
 # ---- folders ------------------------------------------------------------------------------------

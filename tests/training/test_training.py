@@ -12,7 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torchvision.transforms import functional as reference
 
 from helpers.core.errors import LabError
-from helpers.networks.architectures import AlexNetGN, build
+from helpers.networks.alexnet_gn import AlexNetGN
+from helpers.networks.architectures import build
 from helpers.training.augmentation import (
     Augmentation,
     BatchGenerator,
