@@ -14,7 +14,8 @@ from helpers.core.errors import LabError
 from helpers.core.paths import data_dir
 from helpers.datasets.prepare import ensure_available
 from helpers.lab import read_images
-from helpers.networks.named_layers import list_layers
+from helpers.networks.activations import trial_pass
+from helpers.networks.named_layers import architecture_builder
 from helpers.networks.registry import OwnEntries, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 
@@ -71,6 +72,25 @@ def named_networks(profile: Profile) -> list[str]:
 def parts_of(profile: Profile, name: str) -> list[str]:
     """Return the parts of an image set that the profile names; of a set without parts, [""]."""
     return sorted({part for images, part in profile.classified if images == name}) or [""]
+
+
+def list_layers(profile: Profile) -> str:
+    """Return the layers of the main and of all own networks, with the shapes of their outputs.
+
+    After the layers, the modules that hold them: blocks and stages.
+    """
+    lines, build_network = [], architecture_builder(profile)
+    for name in dict.fromkeys((profile.networks.main, *profile.network)):
+        network = build_network(name)
+        calls = trial_pass(network.model, network.input_shape)
+        paths = set(network.layers.values())
+        holders = {path: path for path in calls if path not in paths}
+        lines += [f"{name} ({network.entry.architecture}), images of {network.input_shape[-1]} px:"]
+        for title, listed in (("", network.layers), ("modules that hold layers:", holders)):
+            lines += [f" {title}"] * bool(title and listed)
+            lines += [f"  {layer:40} {' x '.join(map(str, calls[path][0].shape[1:]))}"
+                      for layer, path in listed.items()]
+    return "\n".join(lines) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from helpers.networks.registry import OwnEntries, get_entry, seed_names
 
 MAX_PIES = 7
 MAX_LISTED = 64
-"""Layers that a message lists; `list_layers` writes all."""
+"""Layers that a message lists; `helpers.prepare.list_layers` lists all."""
 WEIGHTED_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
 OpenNetwork = Callable[[str], Network]
 
@@ -227,25 +227,6 @@ def check_readouts(profile: Profile, open_network: OpenNetwork) -> None:
 def _count_units(network: Network, layer: str, side: int) -> int:
     output = trial_pass(network.model, (3, side, side))[network.layers[layer]][0]
     return math.prod(output.shape[1:])
-
-
-def list_layers(profile: Profile) -> str:
-    """Return the layers of the main and of all own networks, with the shapes of their outputs.
-
-    After the layers, the modules that hold them: blocks and stages.
-    """
-    lines, build_network = [], architecture_builder(profile)
-    for name in dict.fromkeys((profile.networks.main, *profile.network)):
-        network = build_network(name)
-        calls = trial_pass(network.model, network.input_shape)
-        paths = set(network.layers.values())
-        holders = {path: path for path in calls if path not in paths}
-        lines += [f"{name} ({network.entry.architecture}), images of {network.input_shape[-1]} px:"]
-        for title, listed in (("", network.layers), ("modules that hold layers:", holders)):
-            lines += [f" {title}"] * bool(title and listed)
-            lines += [f"  {layer:40} {' x '.join(map(str, calls[path][0].shape[1:]))}"
-                      for layer, path in listed.items()]
-    return "\n".join(lines) + "\n"
 
 
 def layers_before_last_weights(network: Network) -> dict[str, str]:

@@ -26,7 +26,7 @@ def _no_variables(monkeypatch):
 
 # Folders
 
-def test_data_dir_argument_before_variable_before_default(monkeypatch, tmp_path):
+def test_data_dir_variable_before_default(monkeypatch, tmp_path):
     assert paths.data_dir("data/demo") == paths.ROOT / "data" / "demo"
     monkeypatch.setenv("LAB_DATA", str(tmp_path))
     assert paths.data_dir("data/demo") == tmp_path
