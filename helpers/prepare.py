@@ -14,7 +14,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import data_dir
 from helpers.datasets.prepare import ensure_available
 from helpers.lab import read_images
-from helpers.networks.activations import trial_pass
+from helpers.networks.channel_axes import trial_pass
 from helpers.networks.named_layers import architecture_builder
 from helpers.networks.registry import OwnEntries, get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
