@@ -116,7 +116,7 @@ def largest_proportion(k: ArrayLike, n: ArrayLike) -> tuple[float, float, float]
     ----------
     k, n : arrays of int, shape (n_clusters,)
     """
-    spans = [(one / size, *proportion_interval(int(one), int(size), 1 - 0.05 / len(np.asarray(n))))
+    spans = [(one / size, *proportion_interval(int(one), int(size), 0.05 / len(np.asarray(n))))
              for one, size in zip(k, n)]
     mean, low, high = np.max(spans, axis=0) if spans else np.full(3, np.nan)
     return float(mean), float(low), float(high)

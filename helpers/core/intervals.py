@@ -10,13 +10,16 @@ from helpers.core.errors import LabError
 from helpers.core.statistics import confidence_interval
 
 
-def proportion_interval(k: int, n: int, method: str = "beta") -> tuple[float, float]:
-    """Return the 95 % interval of a proportion; NaN for none.
+def proportion_interval(k: int, n: int, alpha: float = 0.05,
+                        method: str = "beta") -> tuple[float, float]:
+    """Return an interval of a proportion, of 95 % if not said otherwise; NaN for none.
 
     Parameters
     ----------
     k, n : int
         How many of how many.
+    alpha : float
+        One minus the coverage: .05 over the number of intervals, of which all are to hold.
     method : str
         As of ``statsmodels.stats.proportion.proportion_confint``: "beta" is the exact binomial
         interval (Clopper-Pearson), "wilson" is Wilson's.
@@ -33,7 +36,7 @@ def proportion_interval(k: int, n: int, method: str = "beta") -> tuple[float, fl
                        remedy="pass how many there are, not a proportion")
     if not n:
         return np.nan, np.nan
-    low, high = proportion_confint(k, n, method=method)
+    low, high = proportion_confint(k, n, alpha, method)
     return float(low), float(high)
 
 
@@ -48,8 +51,8 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     LabError
         If a k is no number of things among n.
     """
-    low, high = proportion_interval(k, n, "wilson")
-    low_other, high_other = proportion_interval(k_other, n_other, "wilson")
+    low, high = proportion_interval(k, n, method="wilson")
+    low_other, high_other = proportion_interval(k_other, n_other, method="wilson")
     if not n or not n_other:
         return np.nan, np.nan, np.nan
     one, other = k / n, k_other / n_other

@@ -115,7 +115,8 @@ def _folder(name: str, path: Path) -> dict:
         return {**facts, "problem": error.seen,
                 "remedy": FREE_TEMPORARY if name == "temporary" else error.remedy}
     except OSError as error:
-        return {**facts, "problem": f"{path}: {error.strerror}", "remedy": "mount its disk again"}
+        return {**facts, "problem": f"{path}: {error.strerror}",
+                "remedy": "see whether its disk is there and may be written to"}
     if free < MIN_FREE[name] and not path.is_dir():
         facts["warning"] = "less than the demo writes there"
     return facts

@@ -15,11 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.core.bootstrap import N_RESAMPLES, bootstrap_interval, draw_weights
-from helpers.core.constant_values import subtract_mean
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import LocalizerResult, nan_argmax, rank_t
-from helpers.selectivity.statistics import mean_t, resampled_moments
+from helpers.selectivity.statistics import mean_t, resampled_moments, subtract_minimum
 from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.image_sets import ImageSet
 
@@ -129,8 +128,7 @@ def same_preference_intervals(activations: NDArray, labels: NDArray, defined: ND
 def _prefer_again(activations: NDArray, weights: NDArray, defined: NDArray,
                   candidates: NDArray) -> NDArray[np.bool_]:
     """Return which units prefer their domain, (n_weightings of the images, n_units)."""
-    moments = resampled_moments(torch.from_numpy(subtract_mean(activations)),
-                                torch.from_numpy(weights))
+    moments = resampled_moments(subtract_minimum(activations), torch.from_numpy(weights))
     order = rank_t(*(values[candidates].numpy() for values in mean_t(moments)))
     preferred = nan_argmax(order).reshape(weights.shape[1], -1)
     return preferred == np.searchsorted(candidates, defined)

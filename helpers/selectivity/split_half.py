@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.core.constant_values import subtract_mean
 from helpers.core.intervals import permutation_p
-from helpers.selectivity.statistics import min_t, resampled_moments
+from helpers.selectivity.statistics import min_t, resampled_moments, subtract_minimum
 
 N_PERMUTATIONS = 999
 """Permutations of the image labels; the smallest possible p value is 1 / 1000."""
@@ -52,18 +51,18 @@ def overlap_p(activations: NDArray, labels: NDArray, selected: NDArray[np.bool_]
         ``n_permutations``) (Phipson & Smyth 2010); 1 where a half selects no unit.
     """
     rng = np.random.default_rng(seed)
-    centred = torch.from_numpy(subtract_mean(activations))
+    shifted = subtract_minimum(activations)
     orders = np.stack([labels, *(rng.permutation(labels) for _ in range(n_permutations))])
     size = max(1, CHUNK // selected.size)
-    overlap = np.concatenate([_overlaps(centred, orders[start:start + size], selected, n_best)
+    overlap = np.concatenate([_overlaps(shifted, orders[start:start + size], selected, n_best)
                               for start in range(0, len(orders), size)])
     return permutation_p(overlap[0], overlap[1:])
 
 
-def _overlaps(centred: Tensor, orders: NDArray, selected: NDArray, n_best: NDArray) -> NDArray:
+def _overlaps(shifted: Tensor, orders: NDArray, selected: NDArray, n_best: NDArray) -> NDArray:
     """Count overlaps for each order of the labels, int (n_orders, n_domains)."""
     one_hot = torch.from_numpy((orders == np.arange(len(selected))[:, None, None]).astype(float))
-    smallest = min_t(resampled_moments(centred, one_hot)).view(*one_hot.shape[:2], -1)
+    smallest = min_t(resampled_moments(shifted, one_hot)).view(*one_hot.shape[:2], -1)
     smallest = smallest.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     best = [t.topk(int(n), dim=1).indices for t, n in zip(smallest, n_best)]
     return np.stack([chosen[units].sum(1) for chosen, units in zip(selected, best)], axis=1)

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
 from helpers.core.moments import Moments, benjamini_yekutieli_threshold, t_values
 
@@ -122,13 +125,33 @@ def localize_at_alphas(moments: Moments, alphas: Sequence[float]) -> Tensor:
     return masks
 
 
-def resampled_moments(centred: Tensor, weights: Tensor) -> Moments:
+def subtract_minimum(activations: NDArray) -> Tensor:
+    """Subtract every unit's minimum, which no t depends on, for `resampled_moments`.
+
+    A unit that is silent in a group then has a mean and deviations of exactly 0 in every resample,
+    so that t between two such groups is NaN; minus the unit's mean, it would be one rounding
+    error over another. A unit that does not vary (`subtract_mean`) is 0 everywhere.
+
+    Parameters
+    ----------
+    activations : array, float, shape (n_images, n_units)
+
+    Returns
+    -------
+    Tensor, float64, same shape
+    """
+    varies = subtract_mean(activations).any(0)
+    values = activations.astype(np.float64)
+    return torch.from_numpy(np.where(varies, values - values.min(0), 0.0))
+
+
+def resampled_moments(shifted: Tensor, weights: Tensor) -> Moments:
     """Compute the moments of every unit in every resample, or permutation, of the images.
 
     Parameters
     ----------
-    centred : Tensor, float64, shape (n_images, n_units)
-        Activations, of every unit minus their mean.
+    shifted : Tensor, float64, shape (n_images, n_units)
+        Activations, of every unit minus their smallest (`subtract_minimum`).
     weights : Tensor, float64, shape (n_groups, n_resamples, n_images)
         How often each image is in each group; a group has as many images in every resample.
 
@@ -140,7 +163,7 @@ def resampled_moments(centred: Tensor, weights: Tensor) -> Moments:
     n = weights.sum(2)[:, :1]
     members = weights.any(1)    # the other images of a group have no weight in any resample
     sums, squares = (torch.cat([group_weights[:, own] @ values[own] for group_weights, own in zip(
-        weights, members)]).view(len(n), -1) for values in (centred, centred.square()))
+        weights, members)]).view(len(n), -1) for values in (shifted, shifted.square()))
     mean = sums / n
     return Moments(n[:, 0].long(), mean, (squares - n * mean.square()).clamp_(min=0))
 

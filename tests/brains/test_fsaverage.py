@@ -81,10 +81,10 @@ def test_a_profile_names_them_or_has_none(private, monkeypatch):
 def test_maps_alone_do_not_make_a_profile_incomplete(private, monkeypatch):
     profile = open_with(private, monkeypatch, MASKS).profile
     asked = []
-    monkeypatch.setattr(lab, "ensure_available", lambda profile, spec, data: asked.append(spec))
-    monkeypatch.setattr(lab, "read_images", lambda *_: None)
-    monkeypatch.setattr(lab, "weights_file", lambda *_, **__: None)
-    monkeypatch.setattr(lab, "readout_file", lambda *_, **__: None)
+    monkeypatch.setattr(prepare, "ensure_available", lambda profile, spec, data: asked.append(spec))
+    monkeypatch.setattr(prepare, "read_images", lambda *_: None)
+    monkeypatch.setattr(prepare, "weights_file", lambda *_, **__: None)
+    monkeypatch.setattr(prepare, "readout_file", lambda *_, **__: None)
     assert prepare.prepare(profile, private) == []
     assert profile.region_masks not in asked and profile.published_scores in asked
 

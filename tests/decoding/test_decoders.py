@@ -143,7 +143,7 @@ def test_bad_trials_are_reported(change, said):
 def test_bad_tables_are_reported():
     with pytest.raises(ValueError, match="noise"):
         DecoderTraining(noise=-1)
-    with pytest.raises(LabError, match="as many test images as the pool"):
+    with pytest.raises(LabError, match="n_pool = 20 and n_test = 10"):
         DecodingSpec("x", n_test=10, n_pool=20)
 
 

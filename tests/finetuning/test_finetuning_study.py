@@ -686,7 +686,7 @@ def test_the_recorded_search_decides_and_is_shown(shared):
     same_head = study.learning_rate("regression, same head")
     assert same_head == SPEC.learning_rate, "nothing was recorded for it"
     assert study.learning_rate("contrastive") == study.learning_rate("pooled, const") == 3e-2
-    with pytest.raises(LabError, match="2 rates(?s:.)*3 values of 'regression'"):
+    with pytest.raises(LabError, match="2 learning_rates(?s:.)*3 values of 'regression'"):
         study_of(learning_rates=(1e-5, 3e-2), rate_search_scores={"regression": (1.0, 2.0, 3.0)})
 
 

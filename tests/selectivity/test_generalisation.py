@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 from support.tiny_cohort import RandomImages, network
 
+from helpers.core.bootstrap import draw_weights
 from helpers.core.intervals import proportion_interval
+from helpers.core.moments import t_values
 from helpers.networks.activations import extract_activations
 from helpers.networks.registry import NetworkEntry
 from helpers.selectivity import generalisation
 from helpers.selectivity.generalisation import measure_same_preference, same_preference_intervals
+from helpers.selectivity.statistics import resampled_moments, subtract_minimum
 from helpers.selectivity.study import localize_network, measure_generalisation
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
@@ -92,6 +96,22 @@ def test_planted_preferences_are_all_found_and_dead_units_have_none():
     assert same_preference_interval(x, LABELS, defined, CANDIDATES, seed=0)[0] == 0.75
     none = same_preference_interval(x[:, :0], LABELS, defined[:0], CANDIDATES, seed=0)
     assert np.isnan(none).all()
+
+
+def test_units_silent_in_two_domains_keep_their_preference_in_every_resample():
+    """Between the two, t is NaN, not one rounding error over another."""
+    rng, labels = np.random.default_rng(3), np.repeat(np.arange(4), 12)
+    activations = rng.gamma(2, 1, (48, 400)).astype(np.float32) / 7
+    activations[:24] = 0
+    activations[24:36] *= rng.random((12, 400)) < 0.5
+    activations[36:] += 3
+    for values in (activations, -activations):
+        weights = draw_weights(labels, seed=0, n_resamples=50)
+        own = torch.from_numpy(weights * (labels == np.arange(4)[:, None, None]))
+        t, _ = t_values(resampled_moments(subtract_minimum(values), own), 0, 1)
+        assert t.isnan().all()
+    found = same_preference_intervals(activations, labels, np.full(400, 3), np.arange(4), seed=0)
+    np.testing.assert_array_equal(found[[3, 4]], 1)
 
 
 def test_a_unit_that_separates_perfectly_prefers_what_it_separates():
