@@ -373,7 +373,7 @@ by_domain = levels[levels["domain"].isin(domains)].groupby("domain")[["luminance
                                                                       "contrast"]].mean()
 difference = by_domain.max() - by_domain.min()
 claims.claim("Luminance and contrast are matched between the localizer's domains",
-             source="Stigliani et al. 2015; our universe", paper="matched",
+             source="Stigliani et al. 2015; our synthetic images", paper="matched",
              run=f"largest difference between domains: luminance {difference['luminance']:.3f}, "
              f"contrast {difference['contrast']:.3f}",
              rule="largest difference below 0.02 on values from 0 to 1, 5 of 255 grey levels",

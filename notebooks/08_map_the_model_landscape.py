@@ -503,7 +503,7 @@ published_accuracies = {"Caltech-256": ".703 pretrained, .61 to .65 early, .66 t
 changes = {name: statistics.pivot_donor_by_seed(accuracy, "change", condition="contrastive",
                                                 task=name) for name in tasks}
 n_people, n_trainings = changes[landscape_spec.map_task].shape
-claims.intervals("Tuning to a brain region forgets (in every task)",
+claims.intervals("Fine-tuning to a brain region forgets (in every task)",
                  {name: mean_interval(table) for name, table in changes.items()}, "below 0",
                  of="accuracy minus that of the pretrained network, over participants and "
                  "trainings",
@@ -609,7 +609,7 @@ lines = "; ".join(
     f"early, {mean_of(name, 'pooled, avg', 'all')} pooled (chance {1 / n_classes[name]:.2f})"
     for name in tasks)
 Markdown(f"""That fine-tuning to a region forgets in every task is
-**{claims.verdict("Tuning to a brain region")}**. Mean accuracies: {lines}. That early regions cost
+**{claims.verdict("Fine-tuning to a brain region")}**. Mean accuracies: {lines}. That early regions cost
 more than higher ones is **{claims.verdict("Early regions cost")}**, that a pooled network forgets
 more than specific ones is **{claims.verdict("A pooled network forgets")}**.""")
 

@@ -502,17 +502,17 @@ judge_all("The controls have fewer selective units", {
 # then the control.
 
 # %%
-judge_all("Units are less sharply tuned with language", {
+judge_all("Units are less strongly tuned with language", {
     measure: differences["language"][measure] for measure in statistics.TUNING_MEASURES}, "below 0",
     of=f"{pair_names['language']}, held-out images, the same stages and domains",
     source="abstracts; their measure is not at hand", paper="lower specificity, attenuated")
 best = "held-out images, best units of each stage and domain"
-judge_all("Equal numbers of units are less sharply tuned with language", {
+judge_all("Equal numbers of units are less strongly tuned with language", {
     f"{measure}, {pair_names[comparison]}": differences[comparison][f"{measure}, equal n"]
     for comparison in ("language", fair) for measure in statistics.TUNING_MEASURES
     if all(pairs[comparison])}, "below 0", of=best,
     source="abstracts; equal numbers and object labels are ours", paper="not tested")
-judge_all(f"Equal numbers of units are more sharply tuned: {pair_names[shuffled]}", {
+judge_all(f"Equal numbers of units are more strongly tuned: {pair_names[shuffled]}", {
     measure: differences[shuffled][f"{measure}, equal n"]
     for measure in statistics.TUNING_MEASURES}, "above 0", of=best, **control)
 
@@ -537,7 +537,7 @@ judge_all("The answer does not depend on the threshold or the images", robustnes
 
 # %%
 single = n_networks.get(spec.language) == 1
-claims.judge("In the published pair, units are less sharply tuned with language",
+claims.judge("In the published pair, units are less strongly tuned with language",
              *(published_pair_difference.loc[-1], low, high) if single else (np.nan,) * 3,
              "below 0", of="difference in held-out d', over resampled images", source="abstracts",
              paper="lower specificity", rests_on="one training of each network")
@@ -598,7 +598,7 @@ by_measure = "; ".join(f"{measure} {interval_words(language[f'{measure}, equal n
                        f"{interval_words(differences[fair][f'{measure}, equal n'])}"
                        for measure in statistics.TUNING_MEASURES)
 Markdown(f"""That the selective units are less strongly tuned with captions is
-**{claims.verdict("Units are less sharply")}** (d′ {interval_words(language["d'"])}). Among equal
+**{claims.verdict("Units are less strongly")}** (d′ {interval_words(language["d'"])}). Among equal
 numbers of the best units it is **{claims.verdict("Equal numbers of units are less")}** by all
 measures together; one by one, captions minus labels and minus object labels: {by_measure}. That
 all controls have fewer selective units is **{claims.verdict("The controls have fewer")}**

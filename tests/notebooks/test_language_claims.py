@@ -52,7 +52,7 @@ def claims_of_13(gain: float) -> list[Claim]:
         columns=["condition", "seed", "layer", "proportion"])
     values = ["proportion", *(measure + subset for measure in statistics.TUNING_MEASURES
                               for subset in ("", ", equal n"))]
-    return judged("13", ("with depth", "More units", "The controls", "sharply tuned:"),
+    return judged("13", ("with depth", "More units", "The controls", "strongly tuned:"),
                   at_fdr_alpha=proportions,
                   values={"proportion": statistics.mean_per_network(proportions, "proportion")},
                   differences={name: dict.fromkeys(values, gain + SEEDS) for name in PAIRS})
