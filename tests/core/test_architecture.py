@@ -34,7 +34,7 @@ PURE = ("core.moments", "core.statistics", "core.intervals", "core.constant_valu
         "concepts.interpretation", "concepts.nulls", "concepts.stability",
         "matched_models.statistics")
 """Modules that take arrays and return arrays."""
-MAX_MODULE, MAX_FUNCTION = 250, 40
+MAX_MODULE, MAX_FUNCTION, MAX_REACHED = 250, 40, 4500
 """Lines of code, without blank lines, comments and docstrings."""
 SKIPPED = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
            tokenize.ENDMARKER}
@@ -81,6 +81,13 @@ def test_notebook_01_reaches_no_other_analysis():
                 if name.startswith("helpers.")}
     assert packages == {"lab", "core", "config", "datasets", "stimuli", "networks", "figures",
                         "exercises", "selectivity"}
+
+
+def test_notebook_01_reaches_little_code():
+    source, = (path for path in NOTEBOOKS if path.stem.startswith("01"))
+    reached = import_closure(direct_imports(source.read_text()))
+    files = [ROOT / f"{name.replace('.', '/')}.py" for name in reached]
+    assert sum(len(code_lines(path.read_text())) for path in files if path.is_file()) <= MAX_REACHED
 
 
 def test_every_package_says_what_it_is_for():
