@@ -251,7 +251,7 @@ trend = stats.spearmanr(np.arange(len(total_proportion)), total_proportion)
 print(f"from {total_proportion.iloc[0]:.0%} in {total_proportion.index[0]} to "
       f"{total_proportion.iloc[-1]:.0%} in {total_proportion.index[-1]}; "
       f"rank correlation with depth {trend.statistic:.2f}")
-claims.number(f"selective share, {number_word(len(domains))} domains, by layer",
+claims.number(f"selective proportion, {number_word(len(domains))} domains, by layer",
               round_numbers(total_proportion.to_dict()))
 
 # %% [markdown]
@@ -494,7 +494,7 @@ for domain in core:
                   round_numbers({"n": len(t), **mean_and_sd}))
 for name in (network_spec.main, network_spec.untrained):
     claims.number(f"{layer}, {name}", round_numbers({
-        f"share, {number_word(len(core))} core domains": at_layer[name].loc[
+        f"proportion, {number_word(len(core))} core domains": at_layer[name].loc[
             list(core), "proportion"].sum(),
         "mean t, localizer (as published)": finite_mean(np.array([
             finite_mean(localizer_results[name].t_of_selective_units(domain, [layer]))
@@ -525,7 +525,7 @@ claims.tests("A network trained by contrast, without labels, has units selective
              of=f"fraction of {layer}; both halves of the images pick the same units, {four}, "
              f"{N_PERMUTATIONS} permutations of image labels, Bonferroni over {len(domains)} "
              "domains",
-             source="abstract; Fig. 1", paper="they emerge; shares not at hand", rests_on=one)
+             source="abstract; Fig. 1", paper="they emerge; proportions not at hand", rests_on=one)
 claims.test("The fraction of selective units grows with depth", trend.statistic, trend.pvalue,
             "above 0", of="rank correlation with depth over the pies' layers", rests_on=one,
             source="Fig. 1 pies; inferred", paper="grows; totals not at hand")
@@ -583,7 +583,7 @@ claims.tests("Other objectives on the same diet have such units too",
              {f"{name}, {d}": pair for name in other_networks
               for d, pair in split_half_tests(name).items()}, "above 0",
              of=f"as the first claim, {four}", source="Suppl. Fig. 1; inferred",
-             paper="yes; shares not at hand", rests_on=one)
+             paper="yes; proportions not at hand", rests_on=one)
 
 # %%
 path = claims.save()

@@ -259,7 +259,7 @@ print("first ten ranks:", ranks[:10])
 for k in (k for k in curve.ks[:3] if k <= len(candidates)):
     print(f"top-{k}: {(ranks <= k).mean():.3f}; chance {k / len(candidates):.3f}")
 if len(trials.splits) == 1:
-    np.testing.assert_allclose((ranks == 1).mean(), curve.share[0])
+    np.testing.assert_allclose((ranks == 1).mean(), curve.accuracy[0])
     print("top-1 is that of helpers/decoding.")
 
 # %% [markdown]
@@ -277,7 +277,7 @@ found = pd.DataFrame([
      "low": low, "high": high, "chance": chance}
     for protocol in (SINGLE, AVERAGED) for subject in people for method in METHODS
     for curve in [study.retrieval_accuracy(subject, method, averaged=protocol == AVERAGED)]
-    for k, accuracy, low, high, chance in zip(curve.ks, curve.share, curve.low, curve.high,
+    for k, accuracy, low, high, chance in zip(curve.ks, curve.accuracy, curve.low, curve.high,
                                               curve.chance)])
 top1 = found[found["k"] == 1]
 n_candidates = (1 / top1.groupby("protocol")["chance"].first()).round().astype(int)
@@ -297,7 +297,7 @@ def top_k(protocol, k):
 
 def top_k_of_runs(protocol, k):
     """Return accuracy of the contrastive decoders of one run each, participants × runs."""
-    return pd.DataFrame({run: {subject: dict(zip(curve.ks, curve.share))[k] for subject in people
+    return pd.DataFrame({run: {subject: dict(zip(curve.ks, curve.accuracy))[k] for subject in people
                                for curve in [study.retrieval_accuracy(
                                    subject, FIRST, averaged=protocol == AVERAGED, run=run)]}
                          for run in range(min(spec.training.n_seeds, N_KEPT_RUNS))})

@@ -342,23 +342,23 @@ explore(draw, {"radius": list(spec.eps), "concept": list(range(1, 9)),
 families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-places",
             "characters": "floc-words"}
 
-def largest_share(description, family):
-    share, n = description.study.fraction_in_regions(FAMILIES[family]), description.sizes
+def beyond_half(description, family):
+    inside, n = description.study.fraction_in_regions(FAMILIES[family]), description.sizes
     return [value - 0.5 for value in largest_proportion(*(
-        np.round(values[np.isfinite(share)]).astype(int) for values in (share * n, n)))]
+        np.round(values[np.isfinite(inside)]).astype(int) for values in (inside * n, n)))]
 
 of = ("largest fraction of a concept's members in regions of that domain, minus half, largest "
       "exact limits of all concepts, corrected for their number")
 rests_on = f"one mean over {study.decoding.spec.training.n_seeds} runs"
 for domain, family in families.items():
     claims.judge(f"A shared concept lies in the regions of {style.display_name(domain)}",
-                 *largest_share(shown, family), "above 0", of=of, n=f"{len(sizes)} concepts",
+                 *beyond_half(shown, family), "above 0", of=of, n=f"{len(sizes)} concepts",
                  source="SDC figures: faces, bodies, places, words", paper="shown on maps",
                  rests_on=rests_on)
 
 # %%
 claims.intervals("With encoding weights, a concept lies in the regions of each domain", {
-    domain: largest_share(encoded, family) for domain, family in families.items()}, "above 0",
+    domain: beyond_half(encoded, family) for domain, family in families.items()}, "above 0",
     of=of, source="beyond the paper: weights of each voxel alone", paper="not tested")
 
 # %%

@@ -21,7 +21,7 @@
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 n_bars = 40         # clusters that are drawn in the merge tree
 near = 0.8          # cosine from which two centroids count as the same concept
-share = 0.1         # fraction of the held-out images that count as nearest, and as farthest
+fraction = 0.1      # of the held-out images that count as nearest, and as farthest
 
 # %%
 from dataclasses import replace
@@ -135,11 +135,11 @@ def rotate(participants, seed):
 rng = np.random.default_rng(0)
 cloud = {name: unit(np.eye(3, 5) + 0.1 * rng.standard_normal((3, 5))) for name in "ab"}
 variances = np.linalg.eigvalsh(sum(values.T @ values for values in cloud.values()))[::-1]
-turned = rotate(cloud, seed=0)
+rotated = rotate(cloud, seed=0)
 print("variance of the axes:", variances.round(2))
 pd.concat({f"{when}: a against {other}": pd.DataFrame(
     cosines(one["a"], one[other]), ["a1", "a2", "a3"], [f"{other}{n}" for n in (1, 2, 3)])
-    for when, one in (("before", cloud), ("rotated", turned)) for other in "ab"}, axis=1).round(2)
+    for when, one in (("before", cloud), ("rotated", rotated)) for other in "ab"}, axis=1).round(2)
 
 # %% [markdown]
 # Cosines within participant a are the same; those with participant b are chance. An axis that has
@@ -148,7 +148,7 @@ pd.concat({f"{when}: a against {other}": pd.DataFrame(
 
 # %%
 for name, values in random_rotation_null(cloud, seed=0).items():
-    np.testing.assert_allclose(turned[name], values, atol=1e-12)
+    np.testing.assert_allclose(rotated[name], values, atol=1e-12)
     np.testing.assert_allclose(cosines(values, values), cosines(cloud[name], cloud[name]),
                                atol=1e-12)
 print("the helper gives the same; cosines within participants are unchanged")
@@ -260,7 +260,7 @@ print("antipodal pairs:", [(a, b, round(cosine, 2)) for a, b, cosine in pairs],
 
 # %%
 percent = {subject: study.percent_signal_change(subject) for subject in people}
-levels = suppression_levels(study, percent, fraction=share)
+levels = suppression_levels(study, percent, fraction=fraction)
 by_concept = levels.groupby("concept")[["most", "usual", "least"]].mean()
 by_concept["voxels"] = levels.groupby("concept").size()
 by_concept["below baseline"] = levels.groupby("concept")["below"].mean()
@@ -391,8 +391,8 @@ style.save_figure(figure, laboratory.provenance, tables)
 # that at which it merges with an older one (the last one has no end: its line ends at the right);
 # those of largest persistence; thickness: core voxels; dark: present at the chosen eps (dotted).
 # **B** Voxels in concepts that at least half of the participants share, on a logarithmic axis with
-# 0; grey, dashed: rotated weights (mean and central 95 % of the drawings); light grey: decoders
-# trained with permuted images (one drawing). **C** Fraction of concepts whose centroid has a cosine
+# 0; grey, dashed: rotated weights (mean and central 95 % of the draws); light grey: decoders
+# trained with permuted images (one draw). **C** Fraction of concepts whose centroid has a cosine
 # above `near` with one that is found without a participant, from half of the images (the first half
 # chose the radius), or in one participant alone; a dot for each participant or half; bar: mean;
 # dotted: .8, with which the claims compare. **D** Correlation over held-out images of their
@@ -433,14 +433,14 @@ claims.test("More voxels lie in shared concepts than in rotated weights",
             test.observed - test.null.mean(), test.p, "above 0", **new,
             of="voxels in concepts that at least half of the participants share, standardised at "
             "every radius, largest value over radii minus the mean of those of rotated weights",
-            n=f"{len(test.null)} drawings")
+            n=f"{len(test.null)} draws")
 
 # %%
-claims.claim("Decoders that were trained nothing share nothing", **new,
+claims.claim("Decoders of permuted images share nothing", **new,
              run=f"{study.permutation_null['voxels'][0, place]} voxels in shared concepts with "
              f"permuted images, {shared['voxels'][place]} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
-             "radius chosen in one half of the images; one drawing",
+             "radius chosen in one half of the images; one draw",
              holds=bool(10 * study.permutation_null["voxels"][0, place] <= shared["voxels"][place])
              if shared["voxels"][place] else None)
 claims.claim("The number of concepts does not depend on the radius", **new,
@@ -451,7 +451,7 @@ claims.claim("The number of concepts does not depend on the radius", **new,
 
 # %%
 claims.interval("Concepts are found without any one participant", again["found_again"] - 0.8,
-                "above 0", of="share found again minus .8", **new)
+                "above 0", of="fraction found again minus .8", **new)
 claims.interval("The others' concepts tell what a participant's voxels respond to",
                 again["r"] - again["r_all"], "above 0", of="r over held-out images of the voxels "
                 "near the others' centroids, minus that of all voxels", **new)
@@ -461,7 +461,7 @@ claims.count("Concepts are found again from other images", int((split[1] > near)
              "choose the radius", **new)
 claims.interval("One participant alone would not have shown the shared concepts",
                 0.8 - single["shared concepts shown"], "above 0",
-                of=".8 minus the share shown by one", **new)
+                of=".8 minus the fraction shown by one", **new)
 
 # %%
 against = {"source": "beyond the paper: known truth", "paper": "–", "rests_on": rests_on}
@@ -480,10 +480,10 @@ claims.interval("Planted concepts that all share are found as such", np.array(in
 # %%
 private = truth[truth["in"] == 1]
 k, n = int((private["label"] >= 0).sum()), len(private)
-fraction = np.array([k / n if n else np.nan, *proportion_interval(k, n)]) - 0.5
+difference = np.array([k / n if n else np.nan, *proportion_interval(k, n)]) - 0.5
 print(f"{k} of {n} voxels that one participant alone has lie in a concept")
 claims.intervals("What one participant alone has is not called shared",
-                 {"in a concept": tuple(fraction)}, "below 0",
+                 {"in a concept": tuple(difference)}, "below 0",
                  of="fraction of its voxels in any concept, minus half, exact", **against)
 
 # %%
@@ -520,7 +520,7 @@ Markdown(f"""More voxels in shared concepts than in rotated weights:
 **{claims.verdict("More voxels")}**. At the chosen radius, {shared["voxels"][place]} voxels are in concepts that at least half of the
 participants share, rotated weights have {nulls["rotated weights"]["voxels"][:, place].mean():.0f}
 on average, and decoders of permuted images {nulls["permuted images"]["voxels"][0, place]}
-(**{claims.verdict("Decoders that were")}** that these share nothing). The *number* of concepts says
+(**{claims.verdict("Decoders of permuted")}** that these share nothing). The *number* of concepts says
 less: over the grid it goes from {shared["concepts"].min()} to {shared["concepts"].max()}
 (**{claims.verdict("The number of concepts")}** that it does not depend on the radius), and of
 {len(length)} clusters in the merge tree {(length > 0.1).sum()} have a persistence above .10.""")

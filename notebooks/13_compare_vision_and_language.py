@@ -464,7 +464,8 @@ growth = statistics.growth_with_depth(at_fdr_alpha, layers)
 judge_all("Selective units grow with depth", {
     condition: growth[condition].to_numpy(float)
     for condition in (spec.vision, spec.language) if condition}, "above 0",
-    of="share in the last stage minus the first", source="abstracts", paper="grow in both networks")
+    of="proportion in the last stage minus the first", source="abstracts",
+    paper="grow in both networks")
 
 # %% [markdown]
 # Are more units selective? The comparisons of the paper's question.
@@ -479,7 +480,7 @@ more_units = {}    # comparison -> verdict, for the text
 for comparison, source in origins.items():
     claims.interval(f"More units are selective: {pair_names[comparison]}",
                     differences[comparison].get("proportion", []), "above 0", sample="seeds",
-                    of="share, mean over stages", source=source, paper="more with language")
+                    of="proportion, mean over stages", source=source, paper="more with language")
     more_units[comparison] = claims.claims[-1].verdict
 
 # %% [markdown]
@@ -495,7 +496,7 @@ controls |= {f"{spec.vision} minus {spec.untrained}": statistics.paired_differen
                  growth, *pairs[shuffled])}
 judge_all("The controls have fewer selective units", {
     name: np.asarray(its, float) for name, its in controls.items() if len(its)}, "above 0",
-    of="share, mean over blocks unless it says otherwise", **control)
+    of="proportion, mean over blocks unless it says otherwise", **control)
 
 # %% [markdown]
 # Are they more weakly tuned? All selective units, then equal numbers, against both kinds of labels;
@@ -528,8 +529,8 @@ robustness = {f"rate {fdr_alpha:g}": sign * statistics.paired_differences(
 if spec.second_localizer:
     robustness["second localizer"] = sign * differences["language"]["proportion, second localizer"]
 judge_all("The answer does not depend on the threshold or the images", robustness, "above 0",
-          of=f"share, {pair_names['language']}, in the direction found at {shown_fdr_alpha:g}, at "
-          "all false discovery rates and on the second localizer", source="beyond the paper",
+          of=f"proportion, {pair_names['language']}, in the direction found at "
+          f"{shown_fdr_alpha:g}, at all false discovery rates and on the second localizer", source="beyond the paper",
           paper="not tested")
 
 # %% [markdown]
@@ -547,7 +548,7 @@ claims.judge("In the published pair, units are less strongly tuned with language
 
 # %%
 for condition in conditions:
-    claims.number(f"share, mean over stages, {condition}",
+    claims.number(f"proportion, mean over stages, {condition}",
                   round_numbers({"mean": values["proportion"][condition].mean(),
                                  "networks": len(values["proportion"][condition])}))
 path = claims.save()
@@ -575,8 +576,8 @@ def interval_words(values, form=".3f"):
     mean, *bounds = mean_interval(values)
     return f"{mean:+{form}} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
 
-share = values["proportion"].groupby("condition").mean()
-percent = {name: f"{100 * share[name]:.2g}%" if name in share else "none here"
+proportion = values["proportion"].groupby("condition").mean()
+percent = {name: f"{100 * proportion[name]:.2g}%" if name in proportion else "none here"
            for name in (spec.vision, spec.language, spec.targets, spec.shuffled, spec.objects,
                         spec.views, spec.untrained)}
 Markdown(f"""That captions make more units selective than labels is

@@ -390,12 +390,13 @@ for condition in supervised:
     its = order.get(condition, pd.DataFrame(columns=measures, dtype=float))
     claims.interval(f"Telling kinds apart comes before selective units: {condition}",
                     its["proportion"] - its["recall"], "above 0", sample="seeds",
-                    of="log of the half-way step, share minus recall, mean over domains",
+                    of="log of the half-way step, proportion minus recall, mean over domains",
                     **not_in_paper)
 pair = [order[condition]["proportion"] for condition in supervised if condition in order]
 claims.interval("Language brings selective units later",
                 (pair[1] - pair[0]).dropna() if len(pair) == 2 else [], "above 0", sample="seeds",
-                of="log of the half-way step of the share, captions minus labels", **not_in_paper)
+                of="log of the half-way step of the proportion, captions minus labels",
+                **not_in_paper)
 
 # %% [markdown]
 # And the brain: category regions against an early one, and against the noise ceiling.

@@ -127,16 +127,16 @@ def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
     """Return what a first run should show: numbers of figure 01, verdicts of all notebooks."""
     stem = next(stem for stem in runs["demo"] if stem.startswith("01"))
     numbers = runs["demo"][stem]["numbers"]
-    layers = numbers["selective share, five domains, by layer"]
-    trained, untrained = (values["share, four core domains"] for name, values in numbers.items()
-                          if name.startswith("fc6, "))
+    layers = numbers["selective proportion, five domains, by layer"]
+    trained, untrained = (values["proportion, four core domains"]
+                          for name, values in numbers.items() if name.startswith("fc6, "))
     first = [row for row in rows if row.notebook == stem]
     # as in the closing table of a run: exploratory claims, too
     own, all_of_them = (_counted(found, "demo", kinds=(CLAIM, EXPLORATORY))
                         for found in (first, rows))
-    shares = ", ".join(f"{value:.1%} of {layer}" for layer, value in layers.items())
+    proportions = ", ".join(f"{value:.1%} of {layer}" for layer, value in layers.items())
     return (f"**Numbers to expect.** Figure 01: units selective for one of five domains are "
-            f"{shares}; for one of the four core domains {trained:.1%} of fc6's units, and "
+            f"{proportions}; for one of the four core domains {trained:.1%} of fc6's units, and "
             f"{untrained:.1%} without training. Its claims: {own}. "
             f"All {len(runs['demo'])} notebooks: {all_of_them}. Verdicts should be the same on "
             "every machine, and numbers agree to tolerances ([what was measured]"

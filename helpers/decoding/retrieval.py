@@ -76,13 +76,13 @@ class TopKCurve:
     Attributes
     ----------
     ks : tuple of int
-    share, low, high : array, float64, shape (n_ks,)
+    accuracy, low, high : array, float64, shape (n_ks,)
         Fraction of queries, and its 95 % bootstrap interval over images.
     chance : array, float64, shape (n_ks,)
     """
 
     ks: tuple[int, ...]
-    share: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     chance: NDArray[np.float64]

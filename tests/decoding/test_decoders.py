@@ -236,10 +236,10 @@ def test_curves_rise_to_one_and_images_are_the_replicates():
     rng = np.random.default_rng(0)
     rank, own = rng.integers(1, 101, 900), np.repeat(np.arange(300), 3)
     curve = top_k_accuracy(rank, own, 100)
-    assert curve.ks == (1, 5, 10, 50, 100) and curve.share[-1] == 1
-    np.testing.assert_allclose(curve.share, [(rank <= k).mean() for k in curve.ks])
+    assert curve.ks == (1, 5, 10, 50, 100) and curve.accuracy[-1] == 1
+    np.testing.assert_allclose(curve.accuracy, [(rank <= k).mean() for k in curve.ks])
     np.testing.assert_allclose(curve.chance, np.array(curve.ks) / 100)
-    assert ((curve.low <= curve.share) & (curve.share <= curve.high)).all()
+    assert ((curve.low <= curve.accuracy) & (curve.accuracy <= curve.high)).all()
     same = np.repeat(rank[::3], 3)  # three queries of an image that say the same
     wide, narrow = top_k_accuracy(same, own, 100), top_k_accuracy(same, np.arange(900), 100)
     assert (wide.high - wide.low)[2] > 1.4 * (narrow.high - narrow.low)[2]
