@@ -77,9 +77,13 @@ def headline_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
                            expected="one claim of a committed run",
                            remedy="correct HEADLINES in docs/pages/readme.py")
         table.append((f"[{number}](notebooks/{found[0].notebook}.ipynb)",
-                      f"{found[0].statement} · *{found[0].paper_value}*",
+                      f"{_statement(found[0])} · *{found[0].paper_value}*",
                       *(_cell(_first_outcome(found, profile), short=True) for profile in names)))
     return markdown_table(("", "claim · *the paper's value*", *names.values()), table)
+
+
+def _statement(row: ClaimRow) -> str:
+    return row.statement + " *(exploratory)*" * (row.kind == EXPLORATORY)
 
 
 def _first_outcome(rows: Sequence[ClaimRow], profile: str) -> Mapping | None:
@@ -159,7 +163,7 @@ def all_claims_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
 def _notebook_table(stem: str, rows: Iterable[ClaimRow], runs: Runs) -> str:
     names = profile_names({profile: {stem: found[stem]} if stem in found else {}
                            for profile, found in runs.items()})
-    cells = ((f"{row.statement}{' *(exploratory)*' if row.kind == EXPLORATORY else ''}",
+    cells = ((_statement(row),
               f"{row.paper_value} ({row.source})",
               *(_cell(row.outcomes.get(profile)) for profile in names))
              for row in rows)
