@@ -1,4 +1,4 @@
-"""Siblings of one small ResNet: the network, its seeds, and what captions teach it."""
+"""Matched models of one small ResNet: the network, its seeds, and what captions teach it."""
 
 from __future__ import annotations
 
@@ -353,7 +353,7 @@ def test_targets_do_not_depend_on_the_order_of_images_and_repeat_for_a_seed():
     caption_sets = example_captions()
     found = text_embedding_targets(caption_sets, width=3, min_count=1, seed=0)
     assert torch.equal(found, text_embedding_targets(caption_sets, width=3, min_count=1, seed=0))
-    # The sign of a dimension is arbitrary, likeness is not.
+    # The sign of a dimension is arbitrary, similarity is not.
     flat = found.view(24, 3)
     back = text_embedding_targets(caption_sets[::-1], width=3, min_count=1, seed=0).flip(0).view(24,
                                                                                                  3)
