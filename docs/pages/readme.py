@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from docs.pages.replicates import (
+    CLAIM,
+    EXPLORATORY,
     PAPERS,
     ClaimRow,
     Runs,
@@ -20,7 +22,6 @@ from docs.pages.replicates import (
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.figures.deviations import markdown_table
-from helpers.figures.verdicts import CLAIM, EXPLORATORY
 
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "replicates.md"
 EXPECTED, REPLICATES, COUNTS, ALL_CLAIMS = ("expected numbers", "what replicates", "counts",

@@ -14,8 +14,11 @@ from pathlib import Path
 
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.figures.verdicts import CHECK, CLAIM, VERDICTS
 
+VERDICTS = ("supported", "contradicted", "inconclusive", "not testable here")
+CLAIM, EXPLORATORY, CHECK = "claim", "exploratory", "sanity check"
+"""As in `helpers.figures.verdicts`, which needs SciPy: the site is built without. A test compares
+them."""
 FIGURES = ROOT / "figures"
 PROFILES = ("demo", "mini", "paper")
 """Profiles that have a column, whether they were run or not."""

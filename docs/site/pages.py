@@ -20,8 +20,14 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from docs.pages.replicates import Runs, claim_rows, count_verdicts, read_runs  # noqa: E402
-from helpers.figures.verdicts import CLAIM, EXPLORATORY  # noqa: E402
+from docs.pages.replicates import (  # noqa: E402
+    CLAIM,
+    EXPLORATORY,
+    Runs,
+    claim_rows,
+    count_verdicts,
+    read_runs,
+)
 from helpers.runner.notebooks import list_sources, read_source  # noqa: E402
 from helpers.runner.versions import section_minutes  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def _load(name):
 
 
 pages, links = _load("pages"), _load("links")
+
+
+def test_pages_are_collected_by_the_packages_of_the_site_alone():
+    """``make site`` installs neither torch nor SciPy nor Matplotlib."""
+    code = ("import sys; sys.modules.update(dict.fromkeys("
+            "('torch', 'scipy', 'statsmodels', 'matplotlib', 'pydantic', 'h5py'))); "
+            "sys.path.insert(0, 'docs/site'); import pages")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_first_page_counts_verdicts_and_names_the_kind_of_data(tmp_path):
