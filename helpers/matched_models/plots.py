@@ -135,20 +135,15 @@ def logarithmic_proportions(axes: Axes) -> None:
 
 def condition_dots(axes: Axes, table: pd.DataFrame, groups: Mapping[str, str], value: str,
                    conditions: Sequence[str], *, by: str = "group") -> None:
-    """Draw groups on the x axis; per condition the mean over networks, and each network a dot.
+    """Label groups on the x axis; per condition the mean over networks, and each network a dot.
 
     Parameters
     ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``condition, seed``, that of the groups and ``value``; several rows of a network
-        are averaged.
+    axes, table, value, by
+        As for `draw_networks`.
     groups : dict, group -> label
         From left to right.
-    value : str
     conditions : sequence of str
-    by : str
-        Column of the groups.
     """
     draw_networks(axes, table, by, list(groups), value, condition_styles(conditions), width=0.32,
                   mean={"markersize": 4, "linestyle": ""}, dot={"markersize": 2})
