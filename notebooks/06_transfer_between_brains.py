@@ -321,9 +321,9 @@ for group in groups:
 
 # %%
 own, others = by_receiver("all")
-claims.interval("One's own network helps more than borrowed ones", own - others, "above 0",
-                of="fraction of voxels improved, own network minus others'", sample="receivers",
-                crossed=True,
+claims.interval("The within-participant network helps more than cross-participant ones",
+                own - others, "above 0", sample="receivers", crossed=True,
+                of="fraction of voxels improved, own network minus others'",
                 source="cross-subject matrices", paper="all regions .633 against .515")
 
 # %%
@@ -334,7 +334,7 @@ for group in order:
         "early": ("beats", "above 0", "more in 102 of 112 cases, mean .80 against .68"),
         "higher": ("improves fewer voxels than", "below 0",
                    "more in 35 of 152, mean .29 against .38")}[group]
-    claims.interval(f"The pooled network {words} borrowed ones ({group} regions)",
+    claims.interval(f"The pooled network {words} cross-participant ones ({group} regions)",
                     statistics.pivot_shared_models(part, "more"), expected, sample="receivers",
                     crossed=True, of="fraction of voxels improved, pooled (avg) minus others'",
                     source="marks of the authors' cs_vs_pooled_avg_scatterplot.pdf", paper=paper)

@@ -330,6 +330,6 @@ def draw_details(figure: Figure, shown: Evidence, angles: NDArray, unrelated: Ar
     for panel, table, draw in ((axes[3], truth, ground_truth_matrix),
                                (axes[4], writing, baseline_dots)):
         draw(panel, table) if len(table) else style.say_absent(panel, NO_TRUTH)
-    _name_panels(axes, ("How many concepts?", "How alike are concepts?",
+    _name_panels(axes, ("How many concepts?", "How similar are concepts?",
                         "More opposites than chance?",
                         "Which concept holds what was planted?", "Below baseline?"), {0: 38, 4: 16})

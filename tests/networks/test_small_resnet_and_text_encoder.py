@@ -125,6 +125,25 @@ def test_an_image_means_the_same_whatever_else_is_in_the_batch(resnet):
     resnet.eval()
 
 
+@torch.no_grad()
+def test_batch_norm_uses_the_running_means_it_was_given_by_hand():
+    x, net = noise(2, 3, 80, 80), build("small_resnet", {"norm": "batch"}, seed=0)
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) == 12 and not any(isinstance(m, nn.GroupNorm) for m in net.modules())
+    net.bn1.running_mean.copy_(noise(32)), net.bn1.running_var.copy_(noise(32).square() + .5)
+    stem = functional.conv2d(x, net.conv1.weight.contiguous(), stride=2, padding=2)
+    mean, variance = net.bn1.running_mean, net.bn1.running_var
+    expected = (stem - mean[:, None, None]) / (variance[:, None, None] + 1e-5).sqrt()
+    torch.testing.assert_close(net.bn1(net.conv1(x)), expected, atol=1e-4, rtol=1e-4)
+    alone = torch.cat([net(one[None]) for one in x])
+    torch.testing.assert_close(net(x), alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_norm_that_is_not_there_is_refused():
+    with pytest.raises(LabError, match="no norm 'layer'; there are group, batch"):
+        build("small_resnet", {"norm": "layer"}, seed=0)
+
+
 def test_options_change_its_sizes_and_wrong_ones_are_refused():
     small = build("small_resnet", {"channels": [8, 8, 16, 16], "output": 5}, seed=0)
     assert small(noise(1, 3, 32, 32)).shape == (1, 5)

@@ -66,8 +66,8 @@ def test_transfer_between_brains_is_pointed_as_the_papers_matrices_and_scatter()
     assert found == dict.fromkeys([
         "Networks fine-tuned to others help, too (early regions)",
         "Networks fine-tuned to others do not help (higher regions)",
-        "The pooled network beats borrowed ones (early regions)",
-        "The pooled network improves fewer voxels than borrowed ones (higher regions)"], SUPPORTED)
+        "The pooled network beats cross-participant ones (early regions)",
+        "The pooled network improves fewer voxels than cross-participant ones (higher regions)"], SUPPORTED)
 
 
 def test_a_shared_running_mean_is_exploratory_and_every_variant_is_shown():
