@@ -91,6 +91,7 @@ class Machine:
 
 MACHINES = {
     "here": Machine(),
+    "haswell-products": Machine({"OPENBLAS_CORETYPE": AVX2["OPENBLAS_CORETYPE"]}),
     "sse": Machine(SSE),
     "avx2": Machine(AVX2),
     "avx2-two-threads": Machine({**AVX2, "OMP_NUM_THREADS": "2", "LAB_WORKERS": "1"}, jobs=1),
