@@ -53,7 +53,8 @@ class SmallResNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         inputs = (channels[0], *channels)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            nn.Sequential(_residual_block(*sizes, NORMS[norm])) for sizes in zip(inputs, channels, strides))
+            nn.Sequential(_residual_block(*sizes, NORMS[norm]))
+            for sizes in zip(inputs, channels, strides))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(channels[-1], output)

@@ -528,7 +528,7 @@ def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(priva
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["nested", "P2", "P1"])
-def test_pooled_and_cross_participant_networks_are_scored_on_unseen_images(private, tmp_path, protocol):
+def test_pooled_and_others_networks_are_scored_on_unseen_images(private, tmp_path, protocol):
     study = algonauts_study(tmp_path, protocol=protocol)
     table = pd.concat([study.voxel_scores(["pretrained", "pooled, avg"]),
                        study.voxel_scores(["contrastive"], all_subjects=True)])
