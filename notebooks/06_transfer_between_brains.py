@@ -384,7 +384,8 @@ for group in groups:
                          f"{own.mean(axis=None):.0%} of the voxels, others' networks "
                          f"{others.mean(axis=None):.0%}.")
 Markdown("\n".join(lines_of_text) + f"""
-- *One's own network helps more than others'*: **{claims.verdict("One's own network")}**.
+- *The within-participant network helps more than cross-participant ones*:
+  **{claims.verdict("The within-participant network")}**.
 - *A second data set* improves with contrastive networks
   (**{claims.verdict("What was learned carries over to a second data set (contrastive)")}**) and with
   pooled ones (**{claims.verdict("What was learned carries over to a second data set (pooled")}**).
