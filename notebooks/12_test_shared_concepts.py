@@ -610,7 +610,7 @@ check(
            largest["voxels", "permuted images"]})
 
 # %% [markdown]
-# **Change.** Let two centroids count as the same concept from a cosine of .6 (`near` is .8). Return
+# **Change.** Let two centroids count as the same concept from a cosine of .9 (`near` is .8). Return
 # three fractions of the concepts: found without one participant (mean over participants), found in
 # the second half of the images, shown by one participant alone (mean). Which of them depend on the
 # threshold?
@@ -620,8 +620,8 @@ fractions = None    # [without one, second half, one alone]
 
 # %% tags=["solution"]
 matched_alone = [stability.match_centroids(concept_centroids, own) for own in alone.values()]
-fractions = [without.groupby("subject")["again"].agg(lambda cosine: (cosine > 0.6).mean()).mean(),
-             (split[1] > 0.6).mean(), np.mean([(one > 0.6).mean() for one in matched_alone])]
+fractions = [without.groupby("subject")["again"].agg(lambda cosine: (cosine > 0.9).mean()).mean(),
+             (split[1] > 0.9).mean(), np.mean([(one > 0.9).mean() for one in matched_alone])]
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
@@ -631,11 +631,11 @@ def fractions_above(bound):
             float((np.array(shown) > bound).mean())]
 
 check(
-    fractions, fractions_above(0.6),
+    fractions, fractions_above(0.9),
     hint="`without['again']`, `split[1]` and `stability.match_centroids(concept_centroids, own)` "
     "are the cosines.",
     wrong={"That is a cosine of .8, as in figure 12 C.": fractions_above(0.8),
-           "You count concepts below the threshold.": [1 - one for one in fractions_above(0.6)],
+           "You count concepts below the threshold.": [1 - one for one in fractions_above(0.9)],
            "That is a cosine of .7.": fractions_above(0.7)})
 
 # %% [markdown]
