@@ -524,7 +524,8 @@ your_laterality = (bias["lh"] - bias["rh"]) / 2
 # NBVAL_CHECK_OUTPUT
 lh, rh = (table[(table["condition"] == "contrastive") & (table["measure"] == fine_measure)
                 & (table["hemisphere"] == side)]["bias"].mean() for side in ("lh", "rh"))
-_ = check(your_laterality, (lh - rh) / 2, tolerance=0.02,
+laterality = (lh - rh) / 2
+_ = check(your_laterality, laterality, tolerance=max(0.02, 0.0006 / abs(laterality)),  # 3 decimals
           hint="Half the bias of the left hemisphere's networks minus half that of the right's.",
           wrong={"Half of the difference: bias runs from -1 to 1, so should laterality.": lh - rh,
                  "That is what both have in common. Take the difference.": (lh + rh) / 2,
