@@ -525,7 +525,8 @@ your_laterality = (bias["lh"] - bias["rh"]) / 2
 lh, rh = (table[(table["condition"] == "contrastive") & (table["measure"] == fine_measure)
                 & (table["hemisphere"] == side)]["bias"].mean() for side in ("lh", "rh"))
 laterality = (lh - rh) / 2
-_ = check(your_laterality, laterality, tolerance=max(0.02, 0.0006 / abs(laterality)),  # 3 decimals
+# The table shows three decimals: an answer from it may be off by half a thousandth.
+_ = check(your_laterality, laterality, tolerance=max(0.02, 0.0006 / abs(laterality)),
           hint="Half the bias of the left hemisphere's networks minus half that of the right's.",
           wrong={"Half of the difference: bias runs from -1 to 1, so should laterality.": lh - rh,
                  "That is what both have in common. Take the difference.": (lh + rh) / 2,
