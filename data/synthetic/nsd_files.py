@@ -249,8 +249,9 @@ def _describe_ground_truth(seed: int) -> dict[str, Any]:
         "driven by one domain alone": ["aTL-faces"],
         "concepts": {name: {"weights": weights, "participants": list(owners) or "all"}
                      for name, (weights, owners) in CONCEPTS.items()},
-        "antipodal": [["warm", "cool"], ["warm food", "cool food"]],
-        "differ in what a category label misses": ["warm food", "cool food"],
+        "antipodal": [["warm", "cool"], ["warm food", "cool food"], ["round food", "long food"]],
+        "differ in what a category label misses": ["warm food", "cool food", "round food",
+                                                   "long food"],
         "suppressed below baseline": ["below baseline for writing"],
         "less than average, above baseline": ["less for writing, above baseline"],
         "arrays": "truth.npz: <subject>/<hemisphere>/<field>, and amounts (pictures x columns)",

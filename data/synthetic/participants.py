@@ -71,8 +71,14 @@ CONCEPTS: dict[str, tuple[dict[str, float], tuple[str, ...]]] = {
     "cars": ({"car": 1}, ("subj02",)),
     "below baseline for writing": ({"characters": -1}, ()),
     "less for writing, above baseline": ({"characters": -1}, ()),
+    "round food": ({"round food": 1, "long food": -.6}, ()),
+    "long food": ({"long food": 1, "round food": -.6}, ()),
 }
 """Patches outside the regions: weights, and who has them (nobody named: everyone)."""
+
+PLANTED_LAST = ("round food", "long food")
+"""Concepts whose patches take vertices that are free once all else is drawn: every other vertex
+is as it was before these were added to the world."""
 
 TUNING_SD = .03
 """Spread of what participants, and vertices within one, respond to besides the common tuning."""
@@ -159,6 +165,7 @@ def simulate_vertices(subject: str, hemisphere: str, *, seed: int) -> SimulatedV
                                                        len(SEMANTIC_FEATURES)) for name in TUNING}
     weights = np.stack([_draw_feature_weights(name, participant_tuning.get(str(name)),
                                               rng) for name in region])
+    _plant_last(positions, region, weights)
     ncsnr_level = .5 * np.exp(participant_rng.normal(0, .25))
     ncsnr = on_grid(np.clip(ncsnr_level * np.exp(rng.normal(0, .45, n)), .1, 1.0), PARAMETER_BITS)
     offset = rng.uniform(0, .5, n)
@@ -182,14 +189,28 @@ def _assign_regions(subject: str, hemisphere: str, rng: np.random.Generator
     patches = [(name, (px, py), max(8, round(size * rng.uniform(.75, 1.25))))
                for name, (px, py, size) in ROI_LAYOUT.items() if (subject, hemisphere,
                                                                   name) not in MISSING_ROIS]
-    concept_centres = np.random.default_rng(7).uniform([.3, .1], [.98, .98], (len(CONCEPTS), 2))
     patches += [(f"concept: {name}", tuple(concept_centre), N_CONCEPT_VERTICES)
-                for concept_centre, (name, (_, owners)) in zip(concept_centres, CONCEPTS.items())
-                if not owners or subject in owners]
+                for (name, (_, owners)), concept_centre in zip(CONCEPTS.items(), _concept_centres())
+                if name not in PLANTED_LAST and (not owners or subject in owners)]
     for name, patch_centre, size in patches:
         jittered_centre = np.array(patch_centre) + rng.normal(0, .012, 2)
         region[_grow_patch(positions, region == "", jittered_centre, size)] = name
     return positions, region
+
+
+def _concept_centres() -> NDArray[np.float64]:
+    """Return where the middle of each concept's patch lies, the same in all participants."""
+    return np.random.default_rng(7).uniform([.3, .1], [.98, .98], (len(CONCEPTS), 2))
+
+
+def _plant_last(positions: NDArray[np.float64], region: NDArray[np.str_],
+                weights: NDArray[np.float64]) -> None:
+    """Give free vertices to the concepts in ``PLANTED_LAST``, in place."""
+    for (name, (planted, _)), centre in zip(CONCEPTS.items(), _concept_centres()):
+        if name in PLANTED_LAST:
+            patch = _grow_patch(positions, region == "", centre, N_CONCEPT_VERTICES)
+            region[patch] = f"concept: {name}"
+            weights[patch] = [planted.get(feature, 0) for feature in SEMANTIC_FEATURES]
 
 
 def _grow_patch(positions: NDArray[np.float64], free: NDArray[np.bool_],
@@ -211,7 +232,7 @@ def _grow_patch(positions: NDArray[np.float64], free: NDArray[np.bool_],
             return patch
         rejected |= set(patch)  # a pocket between other regions: too small
     raise LabError(f"no room for a patch of {size} vertices",
-                   expected="a sheet with room for all regions", remedy="enlarge SHEET")
+                   expected="a sheet with room for all regions", remedy="enlarge FLATMAP_SHAPE")
 
 
 @lru_cache(maxsize=1)

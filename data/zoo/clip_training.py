@@ -58,10 +58,10 @@ WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2,
 """Weak changes: captions tell colours, and where things stand."""
 
 COMPOSED_IMAGES = TrainingRecipe(
-    "clip", epochs=20, batch_size=256, learning_rate=2e-3, weight_decay=1e-2, temperature=0.07,
-    augmentation=replace(WEAK_AUGMENTATION, size=64), group_size=GROUP_SIZE)
-SINGLE_THINGS = replace(COMPOSED_IMAGES, epochs=48, batch_size=128, group_size=1,
-                        augmentation=replace(WEAK_AUGMENTATION, size=32))
+    "clip", epochs=20, batch_size=256, optimizer="muon", learning_rate=1e-2, weight_decay=1e-2,
+    temperature=0.07, augmentation=replace(WEAK_AUGMENTATION, size=64), group_size=GROUP_SIZE)
+SINGLE_THINGS = replace(COMPOSED_IMAGES, epochs=48, batch_size=128, learning_rate=5e-3,
+                        group_size=1, augmentation=replace(WEAK_AUGMENTATION, size=32))
 RECIPES = {"demo-clip": (SINGLE_THINGS, COMPOSED_IMAGES)}
 """One training after the other. Single things are learned in a few minutes, as small as they are
 in composed images; in composed images from the start, it took six epochs to come where two bring a

@@ -128,7 +128,7 @@ def _training(entries: list[dict]) -> str:
     platform = trained[0]["platform"]
     described = ", then ".join(
         f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, crops of "
-        f"{recipe['augmentation']['size']} px"
+        f"{recipe['augmentation']['size']} px" + ", Muon" * (recipe.get("optimizer") == "muon")
         for recipe in map(trained[0].get, ("recipe before", "recipe")) if recipe)
     return (f"{described}; {spread} minutes on {platform['threads']} "
             f"thread{'s' * (platform['threads'] > 1)} of an {platform['chip']}")

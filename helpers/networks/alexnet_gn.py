@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from helpers.networks.pooling import MaxPool2d
+
 POOLED_BLOCKS = (1, 2, 5)
 """The blocks that end with a 3 × 3 maximum over steps of two."""
 
@@ -95,7 +97,7 @@ def _conv_block(in_channels: int, out_channels: int, kernel: tuple[int, int, int
     size, stride, padding = kernel
     layers = [nn.Conv2d(in_channels, out_channels, size, stride, padding, bias=False),
               nn.GroupNorm(groups, out_channels), nn.ReLU()]
-    return nn.Sequential(*layers, *([nn.MaxPool2d(3, 2)] if pooled else []))
+    return nn.Sequential(*layers, *([MaxPool2d(3, 2)] if pooled else []))
 
 
 def build(_model: str, options: Mapping[str, Any]) -> AlexNetGN:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from helpers.networks.pooling import MaxPool2d
+
 CHANNELS_PER_GROUP = 8
 """Channels of a group of GroupNorm."""
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -50,7 +52,7 @@ class SmallResNet(nn.Module):
         self.conv1 = nn.Conv2d(3, channels[0], 5, 2, 2, bias=False)
         self.bn1 = NORMS[norm](channels[0])
         self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.maxpool = MaxPool2d(3, 2, 1)
         inputs = (channels[0], *channels)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             nn.Sequential(_residual_block(*sizes, NORMS[norm]))

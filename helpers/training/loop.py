@@ -43,8 +43,10 @@ class TrainingRecipe:
     epochs : int
     batch_size : int
         Images per step, over all processes; an incomplete last batch is left out.
+    optimizer : {"adamw", "muon"}
+        AdamW; or Muon for the filters of convolutions (Jordan et al. 2024), and AdamW for the rest.
     learning_rate, weight_decay : float
-        Of AdamW; the decay spares vectors (norms and biases).
+        Of the optimizer; the decay spares vectors (norms and biases).
     warmup : float
         Fraction of the steps in which the learning rate rises; then it falls as a cosine.
     lam : float
@@ -59,6 +61,7 @@ class TrainingRecipe:
     objective: Literal["barlow_twins", "simclr", "clip", "targets", "supervised"]
     epochs: int
     batch_size: int = 256
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.1
@@ -144,21 +147,23 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
     rank, world_size = _rank_and_world_size()
     n_batches = _batches_per_epoch(len(images), recipe, world_size)
     trainable = _prepare_trainable(model, labels, recipe, text, seed=seed, device=device)
-    optimizer = _optimizer(trainable, recipe)
-    schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches,
-                          pct_start=recipe.warmup, cycle_momentum=False)
+    optimizers = _optimizers(trainable, recipe)
+    schedules = [OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches,
+                            pct_start=recipe.warmup, cycle_momentum=False)
+                 for optimizer in optimizers]
     view_generator = BatchGenerator(torch.Generator(device).manual_seed(seed), rank, world_size)
     losses: list[float] = []
     for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed, steps), start=1):
         local_rows = batch_rows[rank::world_size]
-        optimizer.zero_grad(set_to_none=True)
+        trainable.zero_grad(set_to_none=True)
         loss = _loss(trainable, images[local_rows].to(device), labels[local_rows].to(device),
                      recipe, view_generator, _autocast(device, mixed_precision))
         losses.append(require_finite_loss(
             loss, step, remedy="lower `learning_rate`, or set `mixed_precision` to False"))
         loss.backward()
-        optimizer.step()
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules):
+            optimizer.step()
+            schedule.step()
         if on_step is not None:
             on_step(step, losses[-1], model)
     _broadcast_buffers(model)
@@ -221,12 +226,34 @@ def _prepare_trainable(model: nn.Module, labels: Tensor, recipe: TrainingRecipe,
     return DistributedDataParallel(trainable)
 
 
-def _optimizer(trainable: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+def _optimizers(trainable: nn.Module, recipe: TrainingRecipe) -> list[torch.optim.Optimizer]:
     parameters = list(trainable.parameters())
-    return torch.optim.AdamW(
-        [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+    filters = [p for p in parameters if p.ndim == 4 and recipe.optimizer == "muon"]
+    matrices = [p for p in parameters if p.ndim > 1 and not (filters and p.ndim == 4)]
+    adamw = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": recipe.weight_decay},
          {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}],
         lr=recipe.learning_rate)
+    return [adamw, _muon(filters, recipe)] if filters else [adamw]
+
+
+def _muon(filters: list[nn.Parameter], recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """Optimise filters (out, in, height, width) as torch's Muon asks: matrices of a row for each.
+
+    The matrices are views of the filters, so that one's values are in their order in memory.
+    """
+    orders = [(0, 1, 2, 3) if p.is_contiguous() else (0, 2, 3, 1) for p in filters]
+    matrices = [nn.Parameter(p.detach().permute(order).view(len(p), -1))
+                for p, order in zip(filters, orders)]
+    muon = torch.optim.Muon(matrices, lr=recipe.learning_rate, weight_decay=recipe.weight_decay,
+                            adjust_lr_fn="match_rms_adamw")
+
+    def take_gradients(*_: object) -> None:
+        for matrix, p, order in zip(matrices, filters, orders):
+            matrix.grad = p.grad.permute(order).reshape(matrix.shape)
+
+    muon.register_step_pre_hook(take_gradients)
+    return muon
 
 
 def _batch_rows(n_images: int, recipe: TrainingRecipe, seed: int,

@@ -17,6 +17,7 @@ from scipy.io import loadmat
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from data.synthetic import participants
 from data.synthetic.algonauts_files import write_algonauts
 from data.synthetic.ground_truth import read_ground_truth
 from data.synthetic.nod_files import write_nod
@@ -464,6 +465,35 @@ def test_concepts_are_in_exactly_the_participants_that_the_truth_states(info, z_
 def test_concepts_are_planted_in_all_in_three_and_in_one(truth):
     owners = [concept["participants"] for concept in truth.metadata["concepts"].values()]
     assert {"all", 3, 1} == {one if one == "all" else len(one) for one in owners}
+
+
+def test_patches_for_kinds_of_food_follow_their_kind_and_not_food(info, z_scored, truth):
+    """Mean response of each patch against the drive of every food concept, as planted."""
+    names = ["food", *truth.metadata["differ in what a category label misses"]]
+    columns = truth.metadata["columns"]
+    planted = np.array([[truth.metadata["concepts"][name]["weights"].get(column, 0)
+                         for column in columns] for name in names])
+    for (subject, side), vertices in truth.vertices.items():
+        rows, y = mean_responses(z_scored[subject, side], info, subject)
+        patches = np.stack([y[:, vertices["region"] == f"concept: {name}"].mean(1)
+                            for name in names], 1)
+        r = standardise(patches).T @ standardise(truth.semantic_features[rows] @ planted.T)
+        assert r.argmax(1).tolist() == list(range(len(names))), (subject, side)
+
+
+def test_concepts_planted_last_change_no_other_vertex(monkeypatch):
+    with_them = participants.simulate_vertices("subj01", "lh", seed=0)
+    monkeypatch.setattr(participants, "CONCEPTS", {
+        name: concept for name, concept in participants.CONCEPTS.items()
+        if name not in participants.PLANTED_LAST})
+    without = participants.simulate_vertices("subj01", "lh", seed=0)
+    changed = with_them.region != without.region
+    assert set(with_them.region[changed]) == {f"concept: {name}"
+                                              for name in participants.PLANTED_LAST}
+    assert changed.sum() == 2 * participants.N_CONCEPT_VERTICES
+    assert np.array_equal(with_them.weights[~changed], without.weights[~changed])
+    for field in ("positions", "energy_weights", "exponent", "ncsnr", "signal_sd", "offset"):
+        assert np.array_equal(getattr(with_them, field), getattr(without, field)), field
 
 
 def test_antipodal_concepts_have_opposite_responses(info, z_scored, truth):

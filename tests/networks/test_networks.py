@@ -82,7 +82,7 @@ def test_every_layer_name_is_the_right_kind_of_module():
     with torch.device("meta"):
         for model in (AlexNetGN(), zoo.alexnet()):
             for name, path in layer_names(model).items():
-                assert type(model.get_submodule(path)) is kinds[name.rstrip("12345678")], name
+                assert isinstance(model.get_submodule(path), kinds[name.rstrip("12345678")]), name
             order = [path for path, _ in model.named_modules()]
             positions = [order.index(path) for path in layer_names(model).values()]
             assert positions == sorted(positions)

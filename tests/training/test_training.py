@@ -252,6 +252,38 @@ def test_the_settings_of_the_loss_are_the_recipes(objective, change):
     assert other[0] != pytest.approx(usual[0], rel=0.05)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_muon_moves_filters_equally_in_all_directions_and_the_rest_as_adamw(layout):
+    recipe = TrainingRecipe("supervised", epochs=10, batch_size=32, weight_decay=0.0)
+    start = build("alexnet_gn", SMALL, seed=0).to(memory_format=layout)
+    moved = {}
+    for optimizer in ("adamw", "muon"):
+        model = build("alexnet_gn", SMALL, seed=0).to(memory_format=layout)
+        train(model, *coloured(), replace(recipe, optimizer=optimizer), seed=0, steps=1,
+              mixed_precision=False)
+        moved[optimizer] = {name: (new - old).detach() for (name, new), old in zip(
+            model.named_parameters(), start.parameters())}
+    first_rate = recipe.learning_rate / 25  # of torch's OneCycleLR
+    for name, step in moved["muon"].items():
+        if step.ndim != 4:
+            assert torch.equal(step, moved["adamw"][name]), name
+            continue
+        matrix = step.flatten(1) / (first_rate * .2 * max(step.flatten(1).shape) ** .5)
+        # Five Newton-Schulz iterations bring singular values near 1 (Jordan et al.: .5 to 1.5).
+        assert .3 < torch.linalg.svdvals(matrix).min() < torch.linalg.svdvals(matrix).max() < 1.5
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_weights_do_not_depend_on_their_order_in_memory(optimizer):
+    recipe = TrainingRecipe("supervised", epochs=2, batch_size=32, optimizer=optimizer)
+    models = [build("alexnet_gn", SMALL, seed=0).to(memory_format=layout)
+              for layout in (torch.contiguous_format, torch.channels_last)]
+    for model in models:
+        train(model, *coloured(), recipe, seed=0, mixed_precision=False)
+    assert torch.allclose(models[0].backbone[2][0].weight, models[1].backbone[2][0].weight,
+                          atol=2e-3)
+
+
 def test_weights_decay_and_vectors_do_not():
     recipe = TrainingRecipe("supervised", epochs=1, batch_size=32, weight_decay=0.0)
     (free, _), (decayed, _) = (learn(one, steps=1)
