@@ -210,7 +210,8 @@ def _plant_last(positions: NDArray[np.float64], region: NDArray[np.str_],
         if name in PLANTED_LAST:
             patch = _grow_patch(positions, region == "", centre, N_CONCEPT_VERTICES)
             region[patch] = f"concept: {name}"
-            weights[patch] = [planted.get(feature, 0) for feature in SEMANTIC_FEATURES]
+            weights[patch] = on_grid([planted.get(feature, 0) for feature in SEMANTIC_FEATURES],
+                                     PARAMETER_BITS)
 
 
 def _grow_patch(positions: NDArray[np.float64], free: NDArray[np.bool_],
