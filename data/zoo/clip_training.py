@@ -65,7 +65,9 @@ SINGLE_THINGS = replace(COMPOSED_IMAGES, epochs=48, batch_size=128, learning_rat
 RECIPES = {"demo-clip": (SINGLE_THINGS, COMPOSED_IMAGES)}
 """One training after the other. Single things are learned in a few minutes, as small as they are
 in composed images; in composed images from the start, it took six epochs to come where two bring a
-network that knows single things (in the loss on composed images)."""
+network that knows single things (in the loss on composed images). After two epochs of these,
+embeddings tell what drives the simulated brains with a mean R² of .55 (Muon, rate 1.2e-2), .53
+(AdamW, 8e-3) or .49 (AdamW, 2e-3)."""
 CONTEXT = 64
 """Words of a caption that are read: captions name up to four items."""
 CLIP_IMAGE_SETS = ("captioned", "diet")
