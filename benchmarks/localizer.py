@@ -2,7 +2,7 @@
 
 Every number is a ratio of two timings in one run on one machine::
 
-    python benchmarks/localizer.py            # all three parts, about three minutes
+    python benchmarks/localizer.py            # all parts, about three minutes
     python benchmarks/localizer.py statistics # only the first
 
 1. *statistics*: the published procedure (authors' selectivity.py: for each ordered pair of domains
@@ -12,6 +12,8 @@ Every number is a ratio of two timings in one run on one machine::
 2. *network*: AlexNet-GN at 224 px, all 28 layers, 1,584 images: time with all statistics, and
    time with hooks alone, over the bare forward pass.
 3. *memory*: peak memory of the process of part 2 (the published way holds 13.5 GB).
+4. *pooling*: a demo network with our maximum pooling over the same with torch's, forward alone
+   and in a training step; outputs must be identical.
 """
 
 from __future__ import annotations
@@ -20,18 +22,22 @@ import copy
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from torch import nn
 
 from helpers.core.console import echo
 from helpers.core.machine import peak_memory
 from helpers.core.moments import Moments
 from helpers.networks.activations import exact_inference, stream_activations
 from helpers.networks.alexnet_gn import AlexNetGN
-from helpers.networks.architectures import layer_names
+from helpers.networks.architectures import build, layer_names
+from helpers.networks.pooling import MaxPool2d
+from helpers.networks.registry import get_entry
 from helpers.selectivity.statistics import ALPHA, localize
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
@@ -144,9 +150,38 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     echo(f"memory: peak {peak:.2f} GB")
 
 
+def compare_pooling(name: str = "demo-supervised", n_images: int = 128, size: int = 96) -> None:
+    """Print time over that with torch's pooling: of a forward pass, and of a training step."""
+    entry, images = get_entry(name), torch.randn(n_images, 3, size, size)
+    models = [build(entry.architecture, entry.options, seed=0).train() for _ in range(2)]
+    for path, module in list(models[0].named_modules()):
+        if isinstance(module, MaxPool2d):
+            models[0].set_submodule(path, nn.MaxPool2d(module.kernel_size, module.stride,
+                                                       module.padding))
+
+    def train(model: nn.Module) -> torch.Tensor:
+        output = model(images)
+        output.square().mean().backward()
+        return output
+
+    def infer(model: nn.Module) -> torch.Tensor:
+        with torch.inference_mode():
+            return model(images)
+
+    for kind, run in (("training step", train), ("forward pass", infer)):
+        (torchs, expected), (ours, result) = (seconds(partial(run, model), repeats=8)
+                                              for model in models)
+        if not torch.equal(expected, result):
+            raise SystemExit(f"{kind}: outputs differ")
+        echo(f"pooling: {name}, {n_images} images at {size} px, outputs identical; {kind} "
+             f"{ours / torchs:.2f} times torch's")
+
+
 if __name__ == "__main__":
     part = sys.argv[1] if len(sys.argv) > 1 else "all"
     if part in ("all", "network"):
         compare_network()
     if part in ("all", "statistics"):
         compare_statistics()
+    if part in ("all", "pooling"):
+        compare_pooling()

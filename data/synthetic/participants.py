@@ -165,7 +165,8 @@ def simulate_vertices(subject: str, hemisphere: str, *, seed: int) -> SimulatedV
                                                        len(SEMANTIC_FEATURES)) for name in TUNING}
     weights = np.stack([_draw_feature_weights(name, participant_tuning.get(str(name)),
                                               rng) for name in region])
-    _plant_last(positions, region, weights)
+    for patch in _plant_last(positions, region):
+        weights[patch] = [_draw_feature_weights(name, None, rng) for name in region[patch]]
     ncsnr_level = .5 * np.exp(participant_rng.normal(0, .25))
     ncsnr = on_grid(np.clip(ncsnr_level * np.exp(rng.normal(0, .45, n)), .1, 1.0), PARAMETER_BITS)
     offset = rng.uniform(0, .5, n)
@@ -203,15 +204,14 @@ def _concept_centres() -> NDArray[np.float64]:
     return np.random.default_rng(7).uniform([.3, .1], [.98, .98], (len(CONCEPTS), 2))
 
 
-def _plant_last(positions: NDArray[np.float64], region: NDArray[np.str_],
-                weights: NDArray[np.float64]) -> None:
-    """Give free vertices to the concepts in ``PLANTED_LAST``, in place."""
-    for (name, (planted, _)), centre in zip(CONCEPTS.items(), _concept_centres()):
+def _plant_last(positions: NDArray[np.float64], region: NDArray[np.str_]) -> list[list[int]]:
+    """Give free vertices to the concepts in ``PLANTED_LAST``, in place; return their patches."""
+    patches = []
+    for name, centre in zip(CONCEPTS, _concept_centres()):
         if name in PLANTED_LAST:
-            patch = _grow_patch(positions, region == "", centre, N_CONCEPT_VERTICES)
-            region[patch] = f"concept: {name}"
-            weights[patch] = on_grid([planted.get(feature, 0) for feature in SEMANTIC_FEATURES],
-                                     PARAMETER_BITS)
+            patches.append(_grow_patch(positions, region == "", centre, N_CONCEPT_VERTICES))
+            region[patches[-1]] = f"concept: {name}"
+    return patches
 
 
 def _grow_patch(positions: NDArray[np.float64], free: NDArray[np.bool_],

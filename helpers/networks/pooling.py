@@ -18,7 +18,7 @@ class MaxPool2d(nn.MaxPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, channels, height, width) to the same, smaller."""
-        if x.is_cuda or not x.is_contiguous():
+        if x.device.type != "cpu" or not x.is_contiguous():
             return super().forward(x)
         return _MaximaWithChannelsLast.apply(x, (self.kernel_size, self.stride, self.padding,
                                                  self.dilation, self.ceil_mode))

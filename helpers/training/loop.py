@@ -71,6 +71,9 @@ class TrainingRecipe:
     group_size: int = 1
 
     def __post_init__(self) -> None:
+        if self.optimizer not in ("adamw", "muon"):
+            raise LabError(f"a recipe has the optimizer {self.optimizer!r}",
+                           expected="adamw or muon", remedy="correct the recipe")
         if (self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0
                 or self.group_size < 1 or self.batch_size % self.group_size):
             raise LabError(f"a recipe has {self.epochs} epochs at learning rate "

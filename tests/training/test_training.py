@@ -323,6 +323,8 @@ def test_bad_recipes_and_broken_networks_are_named():
         TrainingRecipe("simclr", epochs=0)
     with pytest.raises(LabError, match="groups of 3 images in batches of 32"):
         TrainingRecipe("clip", epochs=1, batch_size=32, group_size=3)
+    with pytest.raises(LabError, match="the optimizer 'sgd'"):
+        TrainingRecipe("clip", epochs=1, optimizer="sgd")
     with pytest.raises(LabError, match="64 images, batches of 256"):
         learn(TrainingRecipe("simclr", epochs=1))
     model = AlexNetGN(**SMALL)
