@@ -73,7 +73,7 @@ print(laboratory.provenance.line)
 spec = laboratory.profile.table("concepts")
 study = ConceptStudy(DecodingStudy.open(laboratory), spec)
 people, points, found = list(study.subjects), study.weights, study.concepts
-place, eps = study.selected_radius[0], spec.eps[study.selected_radius[0]]
+eps, place = study.radius, study.radii.index(study.radius)
 persistence = merge_tree(points, min_participants=spec.min_participants).persistence()
 length = np.minimum(persistence.ended, 1.0) - persistence.born
 print(f"{len(persistence.born)} clusters; persistence above .05: {(length > 0.05).sum()}, "
@@ -172,7 +172,7 @@ nulls = {"rotated weights": study.rotation_null, "permuted images": study.permut
 shared, test = count_shared(study.clusters_by_radius), study.sharing_test
 counts = pd.DataFrame({(what, "found"): shared[what] for what in shared} | {
     (what, name): values[what].mean(0) for name, values in nulls.items() for what in shared},
-                      index=pd.Index(spec.eps, name="eps")).round(2).sort_index(axis=1)
+                      index=pd.Index(study.radii, name="eps")).round(2).sort_index(axis=1)
 counts["voxels", "p, corrected"] = test.p_of_radius.round(3)
 print(f"largest over radii: {test.observed:.1f} SD; rotations {test.null.mean():.1f}, at most "
       f"{test.null.max():.1f}; {format_p(test.p)}")
@@ -364,7 +364,7 @@ least_writing.groupby("planted").mean().round(2)
 
 # %%
 evidence = plots.Evidence(
-    spec.eps, eps, persistence, shared, nulls,
+    study.radii, eps, persistence, shared, nulls,
     {"without one\nparticipant": again["found_again"],
      "half of the\nimages": [float((one > near).mean()) for one in split],
      "one parti-\ncipant alone": single["shared concepts shown"]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
@@ -17,29 +17,44 @@ MAX_FRACTION_BY_CHANCE = 0.05
 """Of the voxels in shared concepts at the selected radius, as many may be there by chance."""
 
 
-def select_radius(n_voxels: Sequence[int], n_null: NDArray) -> tuple[int, NDArray[np.float64]]:
-    """Return the largest radius at which hardly any voxel is in a shared cluster by chance.
+def compute_fraction_by_chance(n_voxels: ArrayLike, n_null: ArrayLike) -> NDArray[np.float64]:
+    """Return the mean number of voxels in shared clusters by chance over that of the data.
 
     Parameters
     ----------
-    n_voxels : sequence of int, length n_eps
-        In shared clusters of the data (`helpers.concepts.clustering.count_shared`), at increasing
-        radii.
-    n_null : array, int, shape (n_nulls, n_eps)
+    n_voxels : array, int, shape (n_radii,)
+        In shared clusters of the data (`helpers.concepts.clustering.count_shared`).
+    n_null : array, int, shape (n_nulls, n_radii)
         The same of null data.
+
+    Returns an array, float64, shape (n_radii,); NaN where the data have none.
+    """
+    n_voxels = np.asarray(n_voxels, float)
+    return np.asarray(n_null, float).mean(0) / np.where(n_voxels > 0, n_voxels, np.nan)
+
+
+def bracket_radius(fractions: Mapping[float, float]) -> tuple[float, float]:
+    """Return the largest radius at which hardly any voxel is shared by chance, and the next.
+
+    Parameters
+    ----------
+    fractions : mapping of float to float
+        Radius, increasing -> `compute_fraction_by_chance`.
 
     Returns
     -------
-    int
-        Index into the grid of radii: the last at which the null's mean is at most
-        ``MAX_FRACTION_BY_CHANCE`` of the data's number; 0 where there is none.
-    array, float64, shape (n_eps,)
-        The null's mean as a fraction of the data's number; NaN where that is 0.
+    float
+        The last radius with a fraction of at most ``MAX_FRACTION_BY_CHANCE``; the first of all
+        where there is none.
+    float
+        The radius after it; the same where it is the last of all, or none is allowed.
     """
-    n_voxels = np.asarray(n_voxels, float)
-    by_chance = np.asarray(n_null, float).mean(0) / np.where(n_voxels > 0, n_voxels, np.nan)
-    allowed = np.flatnonzero(by_chance <= MAX_FRACTION_BY_CHANCE)
-    return int(allowed[-1]) if len(allowed) else 0, by_chance
+    radii = list(fractions)
+    allowed = [place for place, radius in enumerate(radii)
+               if fractions[radius] <= MAX_FRACTION_BY_CHANCE]
+    if not allowed:
+        return radii[0], radii[0]
+    return radii[allowed[-1]], radii[min(allowed[-1] + 1, len(radii) - 1)]
 
 
 def agreement(labels: Sequence[NDArray], truth: Sequence[NDArray]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,9 +18,10 @@ from helpers.concepts.encoding_weights import fit_encoding_weights, select_alpha
 from helpers.concepts.interpretation import auc, frequent_words
 from helpers.concepts.nulls import random_rotation_null
 from helpers.concepts.stability import (
+    bracket_radius,
+    compute_fraction_by_chance,
     correlate_with_similarity,
     leave_participant_out,
-    select_radius,
 )
 from helpers.concepts.statistics import MaximumTest, maximum_test
 from helpers.config.shared_concepts import ConceptSpec
@@ -39,6 +41,8 @@ MIN_FRACTION = 0.1
 """Minimum fraction of a concept's members in a region for the region to be listed."""
 RADIUS_DRAWS = 20
 """Rotations of the weights of half of the images, from which the radius is selected."""
+RADIUS_STEP = 0.01
+"""To which the radius is selected, between two radii of the grid."""
 MIN_IMAGES = 10
 """Minimum number of images with an object, and without it, for an area under the curve."""
 
@@ -89,10 +93,11 @@ class ConceptStudy:
             "variant": asdict(variant),
             "code": code_digest(["helpers.concepts.encoding_weights"])}, make)["weights"]
 
-    def cluster_points(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
-        """Return the clusters of some points at every eps of the grid."""
-        return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
-                       expansion=self.spec.expansion, device=self.decoding.device)
+    def cluster_points(self, points: dict[str, NDArray],
+                       radii: Sequence[float] = ()) -> tuple[Clusters, ...]:
+        """Return the clusters of some points at some radii, by default at `radii`."""
+        return cluster(points, eps=radii or self.radii, expansion=self.spec.expansion,
+                       min_participants=self.spec.min_participants, device=self.decoding.device)
 
     @cached_property
     def weights(self) -> dict[str, NDArray[np.float32]]:
@@ -101,34 +106,34 @@ class ConceptStudy:
 
     @cached_property
     def clusters_by_radius(self) -> tuple[Clusters, ...]:
-        """Clusters of the weights at every eps."""
+        """Clusters of the weights at all `radii`."""
         return self.cluster_points(self.weights)
 
     @cached_property
     def rotation_null(self) -> Arrays:
-        """Counts (`count_shared`) of randomly rotated weights, each (n_nulls, n_eps)."""
-        return self._rotation_null(STANDARD, self.spec.n_nulls)
+        """Counts (`count_shared`) of randomly rotated weights, each (n_nulls, n_radii)."""
+        return self._count_null(self.weights, self.spec.n_nulls, self.radii)
 
-    def _rotation_null(self, variant: TrainingVariant, n_draws: int) -> Arrays:
-        points = self.points(variant)
+    def _count_null(self, points: dict[str, NDArray], n_draws: int,
+                    radii: Sequence[float]) -> Arrays:
         digest = [array_digest(values) for values in points.values()]
-        draws = [self._count_rotated(points, digest, number) for number in progress(
+        draws = [self._count_rotated(points, radii, digest, number) for number in progress(
             range(n_draws), f"randomly rotated {self.kind}", n_draws)]
         return {name: np.stack([draw[name] for draw in draws]) for name in draws[0]}
 
-    def _count_rotated(self, points: dict[str, NDArray], digest: list[str],
-                       number: int) -> Arrays:
+    def _count_rotated(self, points: dict[str, NDArray], radii: Sequence[float],
+                       digest: list[str], number: int) -> Arrays:
         parts = {"points": digest, "seed": [self.decoding.seed, number],
-                 "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
+                 "eps": list(radii), "min_participants": self.spec.min_participants,
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
         return cached("shared", f"rotated-{number}", parts, lambda: count_shared(
-            self.cluster_points(random_rotation_null(points, seed=seed))))
+            self.cluster_points(random_rotation_null(points, seed=seed), radii)))
 
     @cached_property
     def permutation_null(self) -> Arrays:
-        """Counts of weights that were fitted to permuted images, each (1, n_eps)."""
+        """Counts of weights that were fitted to permuted images, each (1, n_radii)."""
         permuted = self.cluster_points(self.points(TrainingVariant(permuted=1)))
         return {name: values[None] for name, values in count_shared(permuted).items()}
 
@@ -140,20 +145,40 @@ class ConceptStudy:
                             self.rotation_null["voxels"], smallest)
 
     @cached_property
-    def selected_radius(self) -> tuple[int, NDArray[np.float64]]:
-        """Index of the selected eps, and the fraction of voxels by chance at each eps.
+    def fraction_by_chance(self) -> dict[float, float]:
+        """Radius -> voxels in shared clusters by chance, as a fraction of those of the data.
 
-        Both are those of weights of one half of the training images and of their rotations: neither
-        clusters of all images nor the draws that test these have a part in it.
+        Of weights of one half of the training images and of their rotations: neither clusters of
+        all images nor the draws that test these have a part in it. At the radii of the grid, and
+        in steps of `RADIUS_STEP` between the one selected there (`bracket_radius`) and the next.
         """
-        half = TrainingVariant(half=1)
-        return select_radius(count_shared(self.cluster_points(self.points(half)))["voxels"],
-                             self._rotation_null(half, RADIUS_DRAWS)["voxels"])
+        points, grid = self.points(TrainingVariant(half=1)), self.spec.eps
+
+        def compare(radii: Sequence[float]) -> dict[float, float]:
+            found = count_shared(self.cluster_points(points, radii))["voxels"]
+            null = self._count_null(points, RADIUS_DRAWS, radii)["voxels"]
+            return dict(zip(radii, compute_fraction_by_chance(found, null)))
+
+        fractions = compare(grid)
+        first, last = bracket_radius(fractions)
+        n_steps = math.ceil((last - first) / RADIUS_STEP - 1e-6)
+        finer = [round(first + RADIUS_STEP * step, 6) for step in range(1, n_steps)]
+        return dict(sorted((fractions | (compare(finer) if finer else {})).items()))
+
+    @cached_property
+    def radius(self) -> float:
+        """The selected eps."""
+        return bracket_radius(self.fraction_by_chance)[0]
+
+    @cached_property
+    def radii(self) -> tuple[float, ...]:
+        """The radii of the grid and the selected one, increasing."""
+        return tuple(sorted({*self.spec.eps, self.radius}))
 
     @property
     def concepts(self) -> Clusters:
         """Clusters at the selected eps."""
-        return self.clusters_by_radius[self.selected_radius[0]]
+        return self.clusters_by_radius[self.radii.index(self.radius)]
 
     @cached_property
     def centroids(self) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from helpers.concepts.description import Description
 from helpers.concepts.encoding_weights import ALPHAS, fit_encoding_weights, select_alpha
 from helpers.concepts.merge_tree import Persistence
 from helpers.concepts.stability import MAX_FRACTION_BY_CHANCE
-from helpers.concepts.study import ENCODING, ConceptStudy
+from helpers.concepts.study import ENCODING, RADIUS_STEP, ConceptStudy
 from helpers.concepts.suppression import p_below_zero, suppression_levels
 from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
@@ -57,9 +57,10 @@ def study(private_module):
 @pytest.mark.slow
 def test_a_study_agrees_with_counting_by_hand(study):
     found = study.concepts
-    assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.selected_radius[0]]
+    assert found.n_clusters >= 1 and found.eps == study.radius
+    assert set(study.spec.eps) | {study.radius} == set(study.radii)
     assert {name: values.shape for name, values in study.rotation_null.items()} == {
-        "concepts": (3, 3), "voxels": (3, 3)}
+        name: (3, len(study.radii)) for name in ("concepts", "voxels")}
     assert study.permutation_null["voxels"].shape == (1, 3)
     shared = count_shared(study.clusters_by_radius)["voxels"]
     place = study.sharing_test.p_of_radius.argmin()
@@ -84,10 +85,18 @@ def test_the_radius_is_chosen_without_the_draws_and_the_clusters_that_are_tested
     alone = ConceptStudy(study.decoding, study.spec)
     for name in ("weights", "rotation_null", "clusters_by_radius"):
         monkeypatch.setattr(ConceptStudy, name, property(lambda _: pytest.fail("was asked for")))
-    place, by_chance = alone.selected_radius
-    allowed = by_chance <= MAX_FRACTION_BY_CHANCE
-    assert len(by_chance) == len(study.spec.eps) and not allowed[place + 1:].any()
-    assert allowed[place] or (place == 0 and not allowed.any())
+    by_chance, radius = alone.fraction_by_chance, alone.radius
+    allowed = [one for one, fraction in by_chance.items() if fraction <= MAX_FRACTION_BY_CHANCE]
+    assert list(by_chance) == sorted(by_chance) and set(study.spec.eps) <= set(by_chance)
+    assert radius == max(allowed, default=study.spec.eps[0])
+
+
+@pytest.mark.slow
+def test_the_radius_is_that_of_a_whole_grid_of_small_steps(study):
+    fine = tuple(round(.2 + RADIUS_STEP * step, 2) for step in range(41))
+    whole = ConceptStudy(study.decoding, replace(study.spec, eps=fine))
+    assert len(whole.fraction_by_chance) == len(fine), "between its steps, no further ones"
+    assert study.radius == whole.radius
 
 
 def test_encoding_weights_are_regressions_of_each_voxel_on_the_embedding(study):

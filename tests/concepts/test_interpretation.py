@@ -17,11 +17,12 @@ from helpers.concepts.interpretation import (
 from helpers.concepts.nulls import random_rotation_null
 from helpers.concepts.stability import (
     agreement,
+    bracket_radius,
     cluster_participant,
+    compute_fraction_by_chance,
     correlate_with_similarity,
     leave_participant_out,
     match_centroids,
-    select_radius,
 )
 from helpers.core.errors import LabError
 from helpers.decoding.vectors import cosines, unit
@@ -109,12 +110,14 @@ def test_turning_keeps_the_pooled_covariance():
 
 
 def test_the_radius_is_the_largest_with_few_voxels_by_chance():
-    place, by_chance = select_radius([0, 40, 100, 200], np.array([[0, 0, 4, 19], [0, 2, 6, 21]]))
-    assert place == 2
+    by_chance = compute_fraction_by_chance([0, 40, 100, 200],
+                                           np.array([[0, 0, 4, 19], [0, 2, 6, 21]]))
     np.testing.assert_allclose(by_chance, [np.nan, .025, .05, .1])
-    assert select_radius([3, 3], np.zeros((1, 2)))[0] == 1
-    for found, null in (([3, 3], np.ones((1, 2))), ([0, 0], np.zeros((1, 2)))):
-        assert select_radius(found, null)[0] == 0
+    assert bracket_radius(dict(zip((.1, .2, .3, .4), by_chance))) == (.3, .4)
+    assert bracket_radius({.1: 0., .2: 0.}) == (.2, .2), "the last of all has none after it"
+    assert bracket_radius({.1: 0., .2: .3, .3: .01, .4: .2}) == (.3, .4), "the last allowed one"
+    for none_allowed in ({.1: 1., .2: 2.}, {.1: np.nan, .2: np.nan}):
+        assert bracket_radius(none_allowed) == (.1, .1)
 
 
 def test_what_everyone_shares_is_found_without_one():
