@@ -67,7 +67,10 @@ RECIPES = {"demo-clip": (SINGLE_THINGS, COMPOSED_IMAGES)}
 in composed images; in composed images from the start, it took six epochs to come where two bring a
 network that knows single things (in the loss on composed images). After two epochs of these,
 embeddings tell what drives the simulated brains with a mean R² of .55 (Muon, rate 1.2e-2), .53
-(AdamW, 8e-3) or .49 (AdamW, 2e-3)."""
+(AdamW, 8e-3) or .49 (AdamW, 2e-3). Told these features themselves (squared error) in as many steps,
+the same network reaches .67, with 10 of 30 below .5. Less cropping, items drawn anew within their
+domain, captions with a word for every feature, and a text encoder that starts from canonical
+correlations between captions of one image changed nothing (.53 to .54)."""
 CONTEXT = 64
 """Words of a caption that are read: captions name up to four items."""
 CLIP_IMAGE_SETS = ("captioned", "diet")
