@@ -271,7 +271,7 @@ by_concept.round(2)
 # ## 7 · Against the ground truth
 #
 # **This section looks at what was planted** (in the demo; real brains have no such file). Patches
-# of vertices were given a concept: twelve kinds in all participants, one in three participants, one
+# of vertices were given a concept: fourteen kinds in all participants, one in three participants, one
 # in a single participant. To which cluster do their voxels belong?
 
 # %%
