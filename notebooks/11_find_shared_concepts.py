@@ -21,6 +21,7 @@
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 n_cards = 8         # concepts in the figure; as many more are in its supplement, all in the table
+n_encoding = 20     # concepts in the figure of encoding weights
 
 # %%
 from dataclasses import replace
@@ -297,7 +298,7 @@ print(f"encoding weights: eps = {encoding.concepts.eps:.2f}, {len(encoding_cards
 encoding_cards.set_index("concept")
 
 # %%
-draw_cards(encoded, encoded.order[:2 * n_cards], alt, {
+draw_cards(encoded, encoded.order[:n_encoding], alt, {
     "encoding-cards": encoding_cards, "encoding-objects": encoded.objects}, part="encoding")
 
 # %% [markdown]
