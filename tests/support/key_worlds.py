@@ -319,8 +319,9 @@ def ridge(w):
 
 
 def random_rotation_null(w):
-    return ConceptStudy(decoding_of(w), w.get("concepts", CONCEPTS))._count_rotated(
-        {}, [w.get("points", "digest of weights")], w.get("number", 0))
+    spec = w.get("concepts", CONCEPTS)
+    return ConceptStudy(decoding_of(w), spec)._count_rotated(
+        {}, spec.eps, [w.get("points", "digest of weights")], w.get("number", 0))
 
 
 def encoding_weights(w):
