@@ -70,7 +70,8 @@ embeddings tell what drives the simulated brains with a mean R² of .55 (Muon, r
 (AdamW, 8e-3) or .49 (AdamW, 2e-3). Told these features themselves (squared error) in as many steps,
 the same network reaches .67, with 10 of 30 below .5. Less cropping, items drawn anew within their
 domain, captions with a word for every feature, and a text encoder that starts from canonical
-correlations between captions of one image changed nothing (.53 to .54)."""
+correlations between captions of one image changed nothing (.53 to .54); nor did these captions in
+ten epochs on the same 48,000 images (.59 with them and without)."""
 CONTEXT = 64
 """Words of a caption that are read: captions name up to four items."""
 CLIP_IMAGE_SETS = ("captioned", "diet")
