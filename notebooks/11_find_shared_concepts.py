@@ -161,15 +161,14 @@ print(f"{n_concepts} concepts, {core.sum()} core points, {border.sum()} border p
 # ## 3 · Clusters, at every radius
 #
 # The paper's figures use some eps between .45 and .70 of CLIP's 512 dimensions, and m = 3. Our
-# radius is chosen by a rule, **in decoders of one half of the training images: the largest at which
-# rotated weights put at most 5 % as many voxels into concepts that at least half of the
+# radius is chosen by a rule, **in decoders of one half of the training images: the largest at
+# which rotated weights put at most 5 % as many voxels into concepts that at least half of the
 # participants share**. (Each participant's weights are rotated within the shape of all weights
-# together. All distances within a participant stay; agreement between participants is then chance.
-# Notebook 12 builds this null model.) Radii are tried in steps of .05, as published, and in steps of
-# .01 above the largest of them that is allowed. The table is that of all images, but for its second
-# column.
-# With a larger radius concepts merge, so that their number falls again; the number of voxels in
-# shared concepts does not.
+# together. All distances within a participant stay; agreement between participants is then
+# chance. Notebook 12 builds this null model.) Radii are tried in steps of .05, as published, and
+# in steps of .01 above the largest of them that is allowed. The table is that of all images, but
+# for its second column. With a larger radius concepts merge, so that their number falls again;
+# the number of voxels in shared concepts does not.
 
 # %%
 place, by_chance = study.radii.index(eps), study.fraction_by_chance
@@ -339,11 +338,12 @@ explore(draw, {"radius": list(study.radii), "concept": list(range(1, 9)),
 # %% [markdown]
 # ## 8 · Claims
 #
-# The network was chosen on another seed. The rule of the radius was changed **after** these brains had
-# been seen with the former one (most concepts beyond chance), at which faces and bodies were one
-# concept; on the other seed both choose the same radius. Its step of .01 (it was .05) was decided on
-# three other seeds, where it recovers as much of the ground truth or more. (The embedding was trained
-# anew since.) What depends on what lies together at that radius is therefore *exploratory*.
+# The network was chosen on another seed. The rule of the radius was changed **after** these
+# brains had been seen with the former one (most concepts beyond chance), at which faces and
+# bodies were one concept; on the other seed both choose the same radius. Its step of .01 (it was
+# .05) was decided on three other seeds, where it recovers as much of the ground truth or more.
+# (The embedding was trained anew since.) What depends on what lies together at that radius is
+# therefore *exploratory*.
 
 # %%
 families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-places",

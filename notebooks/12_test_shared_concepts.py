@@ -211,7 +211,7 @@ again.round(3)
 
 # %%
 of_half = [study.points(TrainingVariant(half=half)) for half in (1, 2)]
-halves = [study.cluster_points(values)[place] for values in of_half]
+halves = [study.cluster_points(values, [eps])[0] for values in of_half]
 split = [stability.match_centroids(concept_centroids, centroids(values, one))
          for values, one in zip(of_half, halves)]
 alike = stability.agreement(halves[0].labels, halves[1].labels)
@@ -271,8 +271,8 @@ by_concept.round(2)
 # ## 7 · Against the ground truth
 #
 # **This section looks at what was planted** (in the demo; real brains have no such file). Patches
-# of vertices were given a concept: fourteen kinds in all participants, one in three participants, one
-# in a single participant. To which cluster do their voxels belong?
+# of vertices were given a concept: fourteen kinds in all participants, one in three participants,
+# one in a single participant. To which cluster do their voxels belong?
 
 # %%
 planted = {}

@@ -63,15 +63,15 @@ COMPOSED_IMAGES = TrainingRecipe(
 SINGLE_THINGS = replace(COMPOSED_IMAGES, epochs=48, batch_size=128, learning_rate=5e-3,
                         group_size=1, augmentation=replace(WEAK_AUGMENTATION, size=32))
 RECIPES = {"demo-clip": (SINGLE_THINGS, COMPOSED_IMAGES)}
-"""One training after the other. Single things are learned in a few minutes, as small as they are
-in composed images; in composed images from the start, it took six epochs to come where two bring a
+"""One training after the other. Single things are learned in a few minutes, as small as they are in
+composed images; in composed images from the start, it took six epochs to come where two bring a
 network that knows single things (in the loss on composed images). After two epochs of these,
 embeddings tell what drives the simulated brains with a mean R² of .55 (Muon, rate 1.2e-2), .53
-(AdamW, 8e-3) or .49 (AdamW, 2e-3). Told these features themselves (squared error) in as many steps,
-the same network reaches .67, with 10 of 30 below .5. Less cropping, items drawn anew within their
-domain, captions with a word for every feature, and a text encoder that starts from canonical
-correlations between captions of one image changed nothing (.53 to .54); nor did these captions in
-ten epochs on the same 48,000 images (.59 with them and without)."""
+(AdamW, 8e-3) or .49 (AdamW, 2e-3). Trained on these features themselves (squared error) for as
+many steps, the same network reaches .67, with 10 of 30 below .5. Less cropping, items drawn anew
+within their domain, captions with a word for every feature, and a text encoder that starts from
+canonical correlations between captions of one image changed nothing (.53 to .54); nor did these
+captions in ten epochs on the same 48,000 images (.59 with them and without)."""
 CONTEXT = 64
 """Words of a caption that are read: captions name up to four items."""
 CLIP_IMAGE_SETS = ("captioned", "diet")

@@ -85,7 +85,8 @@ class ConceptSpec:
     Parameters
     ----------
     eps : tuple of float
-        Radii, in cosine distance, rising (official code: 0.45 to 0.70).
+        Radii, in cosine distance, rising (official code: 0.45 to 0.70). The one of the concepts is
+        selected among these and in steps of 0.01 between two of them.
     min_participants : int
         Other participants that must have a neighbour of a core point.
     expansion : float

@@ -82,21 +82,25 @@ def test_a_study_agrees_with_counting_by_hand(study):
 def test_the_radius_is_chosen_without_the_draws_and_the_clusters_that_are_tested(study,
                                                                                  monkeypatch):
     """A study whose clusters of all images, and whose rotations of them, cannot be had."""
-    alone = ConceptStudy(study.decoding, study.spec)
+    alone = ConceptStudy(study.decoding, replace(study.spec, eps=(.05, .1, .3)))
     for name in ("weights", "rotation_null", "clusters_by_radius"):
         monkeypatch.setattr(ConceptStudy, name, property(lambda _: pytest.fail("was asked for")))
     by_chance, radius = alone.fraction_by_chance, alone.radius
     allowed = [one for one, fraction in by_chance.items() if fraction <= MAX_FRACTION_BY_CHANCE]
-    assert list(by_chance) == sorted(by_chance) and set(study.spec.eps) <= set(by_chance)
-    assert radius == max(allowed, default=study.spec.eps[0])
+    assert list(by_chance) == sorted(by_chance) and set(alone.spec.eps) <= set(by_chance)
+    assert allowed and radius == max(allowed)
 
 
 @pytest.mark.slow
 def test_the_radius_is_that_of_a_whole_grid_of_small_steps(study):
-    fine = tuple(round(.2 + RADIUS_STEP * step, 2) for step in range(41))
-    whole = ConceptStudy(study.decoding, replace(study.spec, eps=fine))
-    assert len(whole.fraction_by_chance) == len(fine), "between its steps, no further ones"
-    assert study.radius == whole.radius
+    few, many = (ConceptStudy(study.decoding, replace(study.spec, eps=eps)) for eps in (
+        (.05, .1, .3), tuple(round(.05 + RADIUS_STEP * step, 2) for step in range(26))))
+    assert .05 < few.radius < .1 and few.radius == few.concepts.eps == many.radius
+    assert few.radii == (.05, few.radius, .1, .3) and many.radii == many.spec.eps
+    assert few.rotation_null["voxels"].shape == (3, 4)
+    assert set(few.fraction_by_chance) == {*many.spec.eps[:6], .3}, "steps in one interval alone"
+    assert few.fraction_by_chance == {one: many.fraction_by_chance[one]
+                                      for one in few.fraction_by_chance}
 
 
 def test_encoding_weights_are_regressions_of_each_voxel_on_the_embedding(study):
